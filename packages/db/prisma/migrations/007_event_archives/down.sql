@@ -1,0 +1,2 @@
+-- Takes back 007_event_archives.
+drop table if exists private.event_archives cascade;

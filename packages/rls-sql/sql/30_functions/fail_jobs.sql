@@ -1,0 +1,24 @@
+-- requires: public.coding_jobs, private.job_attempts
+-- Security definer: a worker writes through fenced functions only.
+create or replace function private.fail_jobs(
+  p_worker_id text, p_job_ids uuid[], p_attempts integer[],
+  p_error_codes text[], p_error_messages text[], p_retryable boolean[]
+)
+returns table (job_id uuid, status public.job_status)
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);
+  return query select * from private.end_attempts(p_job_ids, p_error_codes, p_error_messages, p_retryable, 'retried');
+end
+$$;
+
+comment on function private.fail_jobs(text, uuid[], integer[], text[], text[], boolean[]) is
+  'Ends attempts with an error: pending again after a backoff while attempts are left, else failed. Raises lease_lost (MV001) and changes nothing when one is no longer held.';
+
+revoke all on function private.fail_jobs(text, uuid[], integer[], text[], text[], boolean[])
+  from public, anon, authenticated, service_role;
+grant execute on function private.fail_jobs(text, uuid[], integer[], text[], text[], boolean[])
+  to service_role, mobvibe_worker;

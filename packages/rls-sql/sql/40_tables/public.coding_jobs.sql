@@ -1,0 +1,35 @@
+-- requires: public.coding_jobs
+create or replace trigger coding_jobs_set_updated_at before update on public.coding_jobs
+  for each row execute function private.set_updated_at();
+comment on trigger coding_jobs_set_updated_at on public.coding_jobs is 'Stamps updated_at.';
+
+create or replace trigger coding_jobs_notify_workers after insert on public.coding_jobs
+  for each statement execute function private.notify_workers();
+comment on trigger coding_jobs_notify_workers on public.coding_jobs is 'Wakes idle workers.';
+
+drop policy if exists "Users read their own jobs" on public.coding_jobs;
+create policy "Users read their own jobs" on public.coding_jobs
+  for select to authenticated
+  using (user_id = (select auth.uid()));
+comment on policy "Users read their own jobs" on public.coding_jobs is 'All columns of own rows.';
+
+drop policy if exists "Users enqueue jobs in their own sessions" on public.coding_jobs;
+create policy "Users enqueue jobs in their own sessions" on public.coding_jobs
+  for insert to authenticated
+  with check (user_id = (select auth.uid()));
+comment on policy "Users enqueue jobs in their own sessions" on public.coding_jobs is 'The foreign key carries user_id, so the session is the own one.';
+
+drop policy if exists "Users ask to cancel their own jobs" on public.coding_jobs;
+create policy "Users ask to cancel their own jobs" on public.coding_jobs
+  for update to authenticated
+  using (user_id = (select auth.uid()))
+  with check (user_id = (select auth.uid()));
+comment on policy "Users ask to cancel their own jobs" on public.coding_jobs is 'The column is bounded by the grant: cancel_requested_at.';
+
+revoke all on table public.coding_jobs
+  from public, anon, authenticated, service_role, mobvibe_app, mobvibe_worker;
+grant select on table public.coding_jobs to authenticated;
+grant insert (id, session_id, prompt, priority, idempotency_key) on table public.coding_jobs to authenticated;
+grant update (cancel_requested_at) on table public.coding_jobs to authenticated;
+grant select, insert, update, delete on table public.coding_jobs to service_role;
+grant select on table public.coding_jobs to mobvibe_worker;

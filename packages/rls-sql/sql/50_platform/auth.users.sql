@@ -1,0 +1,7 @@
+-- requires: public.profiles
+-- `create or replace`: the platform lets postgres make triggers here, but not drop them.
+create or replace trigger users_create_profile after insert on auth.users
+  for each row execute function private.create_profile();
+
+create or replace trigger users_copy_profile_email after update of email on auth.users
+  for each row when (new.email is distinct from old.email) execute function private.copy_profile_email();

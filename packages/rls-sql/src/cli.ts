@@ -1,0 +1,84 @@
+import {
+  CommandError,
+  loadEnvironment,
+  program,
+  runCommand,
+  say,
+  step,
+  type Target,
+  target,
+  withConnection,
+} from '@mobvibe/cli';
+import { type ApplyResult, applyLayer } from './apply.ts';
+import { setPassword } from './passwords.ts';
+import { verifyLayer } from './verify.ts';
+
+const cli = program('rls', 'The SQL layer: functions, triggers, policies, grants and login roles.');
+
+cli
+  .command('apply')
+  .description('make the database hold what sql/ says, in one transaction, verified before it is committed')
+  .option('--repair', 'put back what was changed by hand, instead of refusing')
+  .option('--json', 'print the result as JSON')
+  .action(async (options: { repair?: boolean; json?: boolean }) => {
+    const to = target('migration');
+    const result = await step(`SQL layer on ${to.description}`, async (progress) =>
+      withConnection(to, async (client) => {
+        const applied = await applyLayer(client, {
+          repair: Boolean(options.repair),
+          onWait: (seconds) => progress.update(`another apply is running; waiting up to ${seconds} s for it`),
+        });
+        if (applied.applied.length + applied.unchanged === 0) {
+          throw new CommandError(
+            'the database holds no table that the SQL layer is for',
+            'pnpm turbo migrate',
+          );
+        }
+        await setPasswords(client, to);
+        return applied;
+      }),
+    );
+    if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else say(`  ${summary(result)}, verified`);
+  });
+
+cli
+  .command('verify')
+  .description('compare the database with sql/ and the rules of the house; changes nothing')
+  .option('--json', 'print the findings as JSON')
+  .action(async (options: { json?: boolean }) => {
+    const to = target('migration');
+    const findings = await step(`verify ${to.description}`, () =>
+      withConnection(to, async (client) => verifyLayer(client)),
+    );
+    if (options.json) process.stdout.write(`${JSON.stringify(findings)}\n`);
+    const [first] = findings;
+    if (!first) return say('  every file in force, every object as its file says');
+    if (findings.length === 1) throw new CommandError(first.problem, first.fix);
+    for (const finding of findings) say(`  ✗ ${finding.problem}\n    → ${finding.fix}`);
+    throw new CommandError(
+      `${findings.length} findings on ${to.description}`,
+      'each line above says what to do',
+    );
+  });
+
+// On a database of this machine the logins have well-known passwords, as postgres itself has.
+async function setPasswords(client: Parameters<typeof setPassword>[0], to: Target): Promise<void> {
+  const { MOBVIBE_APP_PASSWORD, MOBVIBE_WORKER_PASSWORD } = loadEnvironment();
+  for (const [role, given] of [
+    ['mobvibe_app', MOBVIBE_APP_PASSWORD],
+    ['mobvibe_worker', MOBVIBE_WORKER_PASSWORD],
+  ] as const) {
+    const password = given ?? (to.isLocal ? role : undefined);
+    if (password && (await setPassword(client, to.url, role, password))) say(`  password set for ${role}`);
+  }
+}
+
+function summary({ applied, unchanged, removed, waiting }: ApplyResult): string {
+  const parts = [`${applied.length} files applied`, `${unchanged} unchanged`];
+  if (removed.length > 0) parts.push(`${removed.length} removed`);
+  if (waiting.length > 0) parts.push(`${waiting.length} waiting for a migration`);
+  return parts.join(', ');
+}
+
+await runCommand(cli);

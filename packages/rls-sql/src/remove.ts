@@ -1,0 +1,66 @@
+import type { ClientBase } from 'pg';
+import { type Catalog, readCatalog } from './catalog.ts';
+import type { Declaration, Kind } from './declarations.ts';
+import { readLedger } from './ledger.ts';
+
+// Functions go first and take the triggers that call them along: `postgres` may not drop a trigger on a table of
+// the platform, but may drop its own function.
+const dropOrder: Kind[] = ['policy', 'function', 'trigger', 'grants', 'role'];
+
+const apiRoles = 'public, anon, authenticated, service_role';
+
+/** Drops what the SQL layer made: exactly these objects, where they still exist. */
+export async function dropObjects(
+  client: ClientBase,
+  objects: Declaration[],
+  catalog: Catalog,
+): Promise<void> {
+  const functions = new Set(objects.filter((o) => o.kind === 'function').map((o) => o.identity));
+  for (const kind of dropOrder) {
+    for (const object of objects.filter((candidate) => candidate.kind === kind)) {
+      const now = catalog.get(object);
+      if (!now) continue;
+      if (kind === 'policy') await client.query(`drop policy ${object.identity}`);
+      if (kind === 'function') await dropFunction(client, object.identity);
+      if (kind === 'trigger' && !callsOneOf(now.definition, functions)) {
+        await client.query(`drop trigger ${object.identity}`);
+      }
+      if (kind === 'grants') await revokeAll(client, object.identity);
+    }
+  }
+}
+
+/** Runs the SQL that takes back what the catalog cannot tell, as it stood when the file was applied. */
+export async function runDownSql(client: ClientBase, file: { down_sql: string | null }): Promise<void> {
+  if (file.down_sql) await client.query(file.down_sql);
+}
+
+/** Takes the whole SQL layer out, ledger included, inside the caller's transaction, which must hold `lockLayer`. */
+export async function removeLayer(client: ClientBase): Promise<void> {
+  const ledger = await readLedger(client);
+  await dropObjects(client, ledger.objects, await readCatalog(client));
+  for (const file of [...ledger.files.values()].reverse()) await runDownSql(client, file);
+  await client.query('drop schema if exists rls_sql cascade');
+}
+
+async function dropFunction(client: ClientBase, identity: string): Promise<void> {
+  const { rows } = await client.query<{ signature: string }>(
+    `select p.oid::regprocedure::text as signature
+     from pg_catalog.pg_proc as p
+     join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+     where format('%I.%I', n.nspname, p.proname) = $1`,
+    [identity],
+  );
+  for (const { signature } of rows) await client.query(`drop function ${signature} cascade`);
+}
+
+async function revokeAll(client: ClientBase, identity: string): Promise<void> {
+  const on = identity.startsWith('schema ') ? identity : `table ${identity}`;
+  // The platform's own usage of schema public is not ours to take.
+  if (identity !== 'schema public') await client.query(`revoke all on ${on} from ${apiRoles}`);
+}
+
+const callsOneOf = (triggerDefinition: string, functions: Set<string>): boolean => {
+  const called = /EXECUTE FUNCTION (.+?)\(/.exec(triggerDefinition)?.[1];
+  return called !== undefined && functions.has(called);
+};

@@ -48,7 +48,7 @@ group by n.nspname, p.proname
 union all
 select 'trigger', format('%I on %s', t.tgname, format('%I.%I', n.nspname, c.relname)), c.oid,
   pg_catalog.pg_get_userbyid(c.relowner),
-  pg_get_triggerdef(t.oid) || case t.tgenabled when 'O' then '' else ' -- enabled: ' || t.tgenabled end
+  pg_get_triggerdef(t.oid) || case t.tgenabled when 'O' then '' else ' -- enabled: ' || t.tgenabled::text end
 from pg_catalog.pg_trigger as t
 join pg_catalog.pg_class as c on c.oid = t.tgrelid
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

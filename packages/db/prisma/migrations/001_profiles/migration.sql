@@ -1,5 +1,8 @@
 -- Profiles and the limits of each tier. Running this file again changes nothing.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 create schema if not exists private;
 comment on schema private is 'What no API exposes: limits, queue internals, helper functions.';
 
@@ -75,3 +78,5 @@ comment on column private.tier_limits.session_ttl is 'How long a session lives a
 comment on index public.profiles_pkey is 'Serves: a user''s own profile; the foreign key from projects.';
 comment on index public.profiles_stripe_customer_id_key is 'Serves: the billing webhook, which knows only the Stripe customer.';
 comment on index private.tier_limits_pkey is 'Serves: the limits of one tier, read when a session or job is written or claimed.';
+
+reset client_min_messages;

@@ -1,5 +1,8 @@
 -- Projects. Running this file again changes nothing.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 do $migration$
 begin
   if to_regtype('public.project_status') is null then
@@ -39,3 +42,5 @@ comment on column public.projects.expo_config is 'app.json of the Expo app, at m
 comment on index public.projects_pkey is 'Serves: one project by id.';
 comment on index public.projects_id_user_id_key is 'Serves: the foreign key from coding_sessions, which carries the owner.';
 comment on index public.projects_user_id_updated_at_idx is 'Serves: a user''s projects, latest first; the foreign key to profiles; the policies.';
+
+reset client_min_messages;

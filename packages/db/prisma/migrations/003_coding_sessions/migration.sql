@@ -1,5 +1,8 @@
 -- Coding sessions. Running this file again changes nothing.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 do $migration$
 begin
   if to_regtype('public.session_status') is null then
@@ -57,3 +60,5 @@ comment on index public.coding_sessions_id_user_id_key is 'Serves: the foreign k
 comment on index public.coding_sessions_project_id_user_id_created_at_idx is 'Serves: a project''s sessions, latest first; the foreign key to projects.';
 comment on index public.coding_sessions_user_id_created_at_idx is 'Serves: a user''s sessions, latest first; the policies.';
 comment on index public.coding_sessions_open_idx is 'Serves: a user''s active sessions; the limit on them; finding expired ones among the few that are open.';
+
+reset client_min_messages;

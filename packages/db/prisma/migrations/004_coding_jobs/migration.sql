@@ -1,5 +1,8 @@
 -- The job queue. Running this file again changes nothing.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 do $migration$
 begin
   if to_regtype('public.job_status') is null then
@@ -69,3 +72,5 @@ comment on index public.coding_jobs_one_processing_per_session_key is 'Serves: t
 comment on index public.coding_jobs_session_id_user_id_created_at_idx is 'Serves: a session''s jobs, latest first; the foreign key to coding_sessions.';
 comment on index public.coding_jobs_claim_idx is 'Serves: claim_jobs, in its order: priority, then age.';
 comment on index public.coding_jobs_open_idx is 'Serves: a user''s pending jobs, oldest first; the limit on a user''s concurrent jobs; the policies.';
+
+reset client_min_messages;

@@ -2,6 +2,9 @@
 -- The months themselves are made by private.ensure_event_partitions (SQL layer); until then, and for any time
 -- without a month of its own, the default partition takes the rows.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 create schema if not exists partitions;
 comment on schema partitions is 'Children of partitioned tables. No API exposes it: a child would ignore its parent''s policies.';
 
@@ -50,3 +53,5 @@ comment on column public.session_events.payload is 'The event itself, at most 64
 comment on table partitions.session_events_default is 'Takes events for which no month exists, so that none is ever refused.';
 comment on index public.session_events_pkey is 'Serves: a session''s events after a seq, and its recent ones; the foreign key to coding_sessions; the policies.';
 comment on index public.session_events_job_id_user_id_idx is 'Serves: the events of one job; the foreign key to coding_jobs.';
+
+reset client_min_messages;

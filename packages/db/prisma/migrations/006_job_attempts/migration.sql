@@ -1,5 +1,8 @@
 -- The records of the queue: each attempt at a job, and the workers. Running this file again changes nothing.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 do $migration$
 begin
   if to_regtype('private.attempt_outcome') is null then
@@ -53,3 +56,5 @@ comment on table private.job_attempts is 'Every attempt at a job: who ran it, wh
 comment on table private.workers is 'Every worker process that registered, and when it was last seen.';
 comment on index private.job_attempts_pkey is 'Serves: the history of a job; closing an attempt; the foreign key to coding_jobs.';
 comment on index private.workers_pkey is 'Serves: a worker''s own row, at registration and at each heartbeat.';
+
+reset client_min_messages;

@@ -1,5 +1,8 @@
 -- The register of archived partitions. Running this file again changes nothing.
 
+-- What is there already, or gone already, is no news.
+set client_min_messages = warning;
+
 do $migration$
 begin
   if to_regclass('private.event_archives') is null then
@@ -31,3 +34,5 @@ create unique index if not exists event_archives_partition_name_key on private.e
 comment on table private.event_archives is 'Partitions of session_events that were moved out of the database: where to, how many rows, which checksum.';
 comment on index private.event_archives_pkey is 'Serves: one archive by id.';
 comment on index private.event_archives_partition_name_key is 'Serves: whether a partition was archived; each is archived once.';
+
+reset client_min_messages;

@@ -1,0 +1,144 @@
+import type { SDKAssistantMessage, SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
+import { isAbsolute, join, relative } from 'node:path';
+import type { SessionEvent } from '../../events/event.ts';
+
+interface ToolCall {
+  name: string;
+  input: Record<string, unknown>;
+}
+
+interface ToolResult {
+  text: string;
+  isError: boolean;
+  /** The tool's own output object; undefined or text where the call failed. */
+  output: unknown;
+}
+
+const FILE_WRITERS = new Set(['Write', 'Edit', 'MultiEdit', 'NotebookEdit']);
+
+/**
+ * Translates the SDK's messages of one run into session events. A tool call becomes an event when its result is
+ * in. Paths of this machine are shown relative to the project.
+ */
+export function createTranslator(project: string, attempt: number): (message: SDKMessage) => SessionEvent[] {
+  const calls = new Map<string, ToolCall>();
+  const hide = pathHider(project);
+
+  function fromAssistant({ message }: SDKAssistantMessage): SessionEvent[] {
+    return message.content.flatMap((block): SessionEvent[] => {
+      if (block.type === 'thinking' && block.thinking.trim()) {
+        return [{ type: 'thinking', payload: { text: hide(block.thinking) } }];
+      }
+      if (block.type === 'text' && block.text.trim()) {
+        return [{ type: 'message', payload: { text: hide(block.text) } }];
+      }
+      if (block.type === 'tool_use') {
+        calls.set(block.id, { name: block.name, input: block.input as Record<string, unknown> });
+      }
+      return [];
+    });
+  }
+
+  function fromUser({ message, tool_use_result }: SDKUserMessage): SessionEvent[] {
+    if (typeof message.content === 'string') return [];
+    return message.content.flatMap((block): SessionEvent[] => {
+      if (block.type !== 'tool_result') return [];
+      const call = calls.get(block.tool_use_id);
+      if (!call) return [];
+      calls.delete(block.tool_use_id);
+      const text = typeof block.content === 'string' ? block.content : textOf(block.content ?? []);
+      return [toolEvent(call, { text, isError: block.is_error ?? false, output: tool_use_result })];
+    });
+  }
+
+  function toolEvent(call: ToolCall, result: ToolResult): SessionEvent {
+    if (call.name === 'Bash') return terminal(call, result);
+    if (FILE_WRITERS.has(call.name) && !result.isError) return fileChange(call, result);
+    const input = mapStrings(withoutContent(call.input), hide);
+    const error = result.isError ? { error: hide(unwrap(result.text)) } : {};
+    return { type: 'tool_use', payload: { tool: call.name, input, ...error } };
+  }
+
+  function terminal({ input }: ToolCall, result: ToolResult): SessionEvent {
+    const { output, exitCode } = shellResult(result);
+    const command = hide(String(input.command ?? ''));
+    return { type: 'terminal', payload: { command, output: hide(output), exit_code: exitCode } };
+  }
+
+  function fileChange({ input }: ToolCall, { output }: ToolResult): SessionEvent {
+    const file = isRecord(output) ? output : {};
+    const path = String(file.filePath ?? input.file_path ?? input.notebook_path ?? '');
+    const created = file.type === 'create';
+    const { added, removed } = created
+      ? { added: countLines(String(file.content ?? '')), removed: 0 }
+      : countPatch(file.structuredPatch);
+    const shown = isAbsolute(path) ? relative(project, path) : path;
+    return {
+      type: 'file_change',
+      payload: { path: shown, change: created ? 'created' : 'modified', added, removed },
+    };
+  }
+
+  return (message) => {
+    if (message.type === 'assistant') return fromAssistant(message);
+    if (message.type === 'user' && !('isReplay' in message && message.isReplay)) return fromUser(message);
+    if (message.type === 'system' && message.subtype === 'api_retry') {
+      return [{ type: 'status', payload: { status: 'model_retry', attempt } }];
+    }
+    return [];
+  };
+}
+
+/** Replaces the project's own path by what the agent would see as `.`: it says who runs the worker, and where. */
+function pathHider(project: string): (text: string) => string {
+  const sandbox = join(project, '..');
+  return (text) =>
+    text.replaceAll(`${project}/`, '').replaceAll(project, '.').replaceAll(sandbox, '..');
+}
+
+// The SDK does not give the exit code; where the command failed, its text begins with it.
+function shellResult({ text, isError, output }: ToolResult): { output: string; exitCode: number | null } {
+  if (isError) {
+    const match = /^(?:Error: )?Exit code (\d+)\n?/.exec(text);
+    return match
+      ? { output: text.slice(match[0].length), exitCode: Number(match[1]) }
+      : { output: unwrap(text), exitCode: null };
+  }
+  if (!isRecord(output)) return { output: text, exitCode: 0 };
+  const { stdout = '', stderr = '', interrupted, returnCodeInterpretation, backgroundTaskId } = output;
+  const known = !interrupted && !returnCodeInterpretation && !backgroundTaskId;
+  return { output: [stdout, stderr].filter(Boolean).join('\n'), exitCode: known ? 0 : null };
+}
+
+const unwrap = (text: string) => text.replace(/^<tool_use_error>([\s\S]*)<\/tool_use_error>$/, '$1');
+
+// A refused Write still carries the whole file.
+function withoutContent(input: Record<string, unknown>): Record<string, unknown> {
+  const { content: _, old_string: __, new_string: ___, ...rest } = input;
+  return rest;
+}
+
+function textOf(blocks: { type: string; text?: string }[]): string {
+  return blocks.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n');
+}
+
+function countPatch(patch: unknown): { added: number; removed: number } {
+  const lines = Array.isArray(patch) ? patch.flatMap((hunk) => (hunk as { lines?: string[] }).lines ?? []) : [];
+  return {
+    added: lines.filter((line) => line.startsWith('+')).length,
+    removed: lines.filter((line) => line.startsWith('-')).length,
+  };
+}
+
+const countLines = (text: string) => text.split('\n').length - (text.endsWith('\n') || text === '' ? 1 : 0);
+
+function mapStrings(value: Record<string, unknown>, map: (text: string) => string): Record<string, unknown> {
+  const visit = (inner: unknown): unknown => {
+    if (typeof inner === 'string') return map(inner);
+    if (Array.isArray(inner)) return inner.map(visit);
+    return isRecord(inner) ? mapStrings(inner, map) : inner;
+  };
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, visit(inner)]));
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -1,0 +1,35 @@
+/** The login roles that the SQL layer makes for the programs of this repository. */
+export type LoginRole = 'mobvibe_app' | 'mobvibe_worker';
+
+const passwordVariable: Record<LoginRole, string> = {
+  mobvibe_app: 'MOBVIBE_APP_PASSWORD',
+  mobvibe_worker: 'MOBVIBE_WORKER_PASSWORD',
+};
+
+/**
+ * The connection URL of the database, from the argument or DATABASE_URL.
+ * @throws Error when neither is given.
+ */
+export function databaseUrl(url = process.env.DATABASE_URL): string {
+  if (url) return url;
+  throw new Error('DATABASE_URL is not set: pass { url } or set it (pnpm local env prints the local one)');
+}
+
+/**
+ * The same database as another login: user and password replaced. The password comes from the environment
+ * (MOBVIBE_APP_PASSWORD, MOBVIBE_WORKER_PASSWORD); on this machine's own database it defaults to the role's name,
+ * as `pnpm turbo migrate` sets it there. A URL that already names the role is left as it is.
+ * @throws Error when the password of a remote database's role is not given.
+ */
+export function loginUrl(role: LoginRole, url?: string): string {
+  const target = new URL(databaseUrl(url));
+  if (target.username === role) return target.href;
+  const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(target.hostname);
+  const password = process.env[passwordVariable[role]] || (isLocal ? role : undefined);
+  if (!password) throw new Error(`${passwordVariable[role]} is not set: it is the password of ${role}`);
+  // A pooler names the tenant behind the role: postgres.<tenant>.
+  const [, tenant] = decodeURIComponent(target.username).split('.', 2);
+  target.username = encodeURIComponent(tenant ? `${role}.${tenant}` : role);
+  target.password = encodeURIComponent(password);
+  return target.href;
+}

@@ -1,0 +1,25 @@
+import { rm } from 'node:fs/promises';
+import { serverUrl } from './cluster.ts';
+import { type Layout, writeWhole } from './layout.ts';
+
+/** The variables by which programs find a server that listens on `port`. */
+export function serverEnvironment(port: number): Record<string, string> {
+  return { DATABASE_URL: serverUrl(port), DIRECT_URL: serverUrl(port) };
+}
+
+export function writeEnvironment({ environment }: Layout, variables: Record<string, string>): Promise<void> {
+  return writeWhole(
+    environment,
+    `# Written by pnpm local start, removed by pnpm local stop.\n${dotenvLines(variables)}\n`,
+  );
+}
+
+export function removeEnvironment({ environment }: Layout): Promise<void> {
+  return rm(environment, { force: true });
+}
+
+export function dotenvLines(variables: Record<string, string>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('\n');
+}

@@ -111,7 +111,9 @@ export class Databases {
         this.scriptFailure = { script, error: failure };
         throw new DriverAdapterError({
           kind: 'postgres',
-          code: failure.code ?? 'N/A',
+          // With its code the engine would replace the server's words, "relation … does not exist" by "No such
+          // table": they are what stays in _prisma_migrations.logs.
+          code: 'N/A',
           severity: failure.severity ?? 'ERROR',
           message: failure.message,
           detail: failure.detail,
@@ -134,6 +136,35 @@ export class Databases {
     for (const database of shadows) await session.query(dropShadow(database));
     await session.end();
   }
+}
+
+/**
+ * Connections to nothing, for what needs no database: the engine only asks for the server's version.
+ */
+export function offlineFactory() {
+  const answer = {
+    columnNames: ['exists', 'version', 'numeric_version'],
+    columnTypes: [ColumnTypeEnum.Boolean, ColumnTypeEnum.Text, ColumnTypeEnum.Int32],
+    rows: [[true, 'PostgreSQL 17.0', 170000]],
+  };
+  const refuse = () => Promise.reject(new EngineError(undefined, 'this needs a database'));
+  /** @type {import('@prisma/driver-adapter-utils').SqlDriverAdapter} */
+  const adapter = {
+    provider: 'postgres',
+    adapterName: '@prisma/adapter-pg',
+    queryRaw: () => Promise.resolve(answer),
+    executeRaw: refuse,
+    executeScript: refuse,
+    startTransaction: refuse,
+    getConnectionInfo: () => ({ schemaName: 'public', supportsRelationJoins: true }),
+    dispose: () => Promise.resolve(),
+  };
+  return bindMigrationAwareSqlAdapterFactory({
+    provider: 'postgres',
+    adapterName: '@prisma/adapter-pg',
+    connect: () => Promise.resolve(adapter),
+    connectToShadowDb: refuse,
+  });
 }
 
 /** @param {string} database */

@@ -3,8 +3,9 @@
 // protocol on stdin and stdout, around the WebAssembly build of the same engine. README.md says why and how.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { createDatabase, Databases, dropDatabase } from './adapter.mjs';
+import { createDatabase, Databases, dropDatabase, offlineFactory } from './adapter.mjs';
 import { EngineError, migrationError } from './errors.mjs';
+import { keepingGrants, withPlatformObjects } from './platform.mjs';
 import { log, serve } from './rpc.mjs';
 import { parseUrl, Session } from './session.mjs';
 
@@ -25,6 +26,9 @@ const { values, positionals } = parseArgs({
 /** @type {{ url?: string, shadowDatabaseUrl?: string }} */
 const datasource = JSON.parse(values.datasource ?? '{}');
 
+/** @param {string} line */
+const forwardLog = (line) => process.stderr.write(`${line.trimEnd()}\n`);
+
 function target() {
   if (!datasource.url) {
     throw new EngineError(undefined, 'The datasource.url property is required in your Prisma config file.');
@@ -32,8 +36,15 @@ function target() {
   return parseUrl(datasource.url);
 }
 
-if (positionals[0] === 'cli') await runCommand(positionals[1] ?? '');
+if (values.version) await printVersion();
+else if (positionals[0] === 'cli') await runCommand(positionals[1] ?? '');
 else runServer();
+
+async function printVersion() {
+  const { loadEngine } = await import('./wasm.mjs');
+  const { version } = await loadEngine();
+  process.stdout.write(`schema-engine-cli ${version()}\n`);
+}
 
 /** @param {string} command */
 async function runCommand(command) {
@@ -81,20 +92,35 @@ function runServer() {
     const connections = open();
     // Opened here rather than by the engine, so that its errors carry Prisma's codes.
     const [{ loadEngine }] = await Promise.all([import('./wasm.mjs'), connections.main()]);
-    const SchemaEngine = await loadEngine();
+    const { SchemaEngine } = await loadEngine();
     return SchemaEngine.new(
       { datamodels: /** @type {[string, string][] | undefined} */ (sources) },
-      (/** @type {string} */ line) => process.stderr.write(`${line}\n`),
+      forwardLog,
       connections.factory(),
     );
+  };
+
+  /** @param {any} params */
+  const diffOffline = async (params) => {
+    const { loadEngine } = await import('./wasm.mjs');
+    const { SchemaEngine } = await loadEngine();
+    return (await SchemaEngine.new({ datamodels: undefined }, forwardLog, offlineFactory())).diff(params);
   };
 
   /** @param {string} method @param {any} params */
   const call = async (method, params) => {
     engine ??= start();
     const instance = await engine;
-    if (open().scriptFailure) open().scriptFailure = undefined;
-    return instance[method](params);
+    open().scriptFailure = undefined;
+    return instance[method](await withFilters(params));
+  };
+
+  /** @param {any} params */
+  const withFilters = async (params) => {
+    const filter = async (/** @type {any} */ value) => withPlatformObjects(await open().main(), value);
+    if (params?.filters) return { ...params, filters: await filter(params.filters) };
+    if (params?.filter) return { ...params, filter: await filter(params.filter) };
+    return params;
   };
 
   /** @type {Record<string, (params: any, print: (text: string) => Promise<unknown>) => Promise<unknown>>} */
@@ -106,7 +132,7 @@ function runServer() {
       return {};
     },
     diff: async (params, print) => {
-      const { exitCode, stdout } = await call('diff', params);
+      const { exitCode, stdout } = await (needsNoDatabase(params) ? diffOffline(params) : call('diff', params));
       // The CLI adds the line break itself.
       if (stdout) await print(stdout.replace(/\n$/, ''));
       return { exitCode, stdout: null };
@@ -118,11 +144,11 @@ function runServer() {
         throw failedMigration(params, open().scriptFailure) ?? error;
       }
     },
-    dbExecute: async (params) => (await call('dbExecute', params)) ?? null,
-    reset: async (params) => (await call('reset', params)) ?? null,
+    reset: async (params) => keepingGrants(await open().main(), () => call('reset', params)),
   };
   for (const method of [
     'createMigration',
+    'dbExecute',
     'debugPanic',
     'devDiagnostic',
     'diagnoseMigrationHistory',
@@ -151,6 +177,11 @@ function runServer() {
     fail(error);
     stop(101);
   });
+}
+
+/** @param {import('@prisma/schema-engine-wasm').DiffParams} params */
+function needsNoDatabase({ from, to }) {
+  return [from, to].every(({ tag }) => tag === 'empty' || tag === 'schemaDatamodel');
 }
 
 /**

@@ -6,7 +6,7 @@ import { panic } from './panic.mjs';
 /**
  * Instantiates Prisma's schema engine. The package's own entry point imports the .wasm file as a module, which
  * Node 20 cannot do.
- * @returns {Promise<typeof glue.SchemaEngine>}
+ * @returns {Promise<typeof glue>}
  */
 export async function loadEngine() {
   Object.assign(globalThis, {
@@ -22,5 +22,5 @@ export async function loadEngine() {
   const { __wbg_set_wasm: bind } = /** @type {any} */ (glue);
   bind(instance.exports);
   /** @type {any} */ (instance.exports).__wbindgen_start();
-  return glue.SchemaEngine;
+  return glue;
 }

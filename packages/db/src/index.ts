@@ -2,4 +2,4 @@ export { databaseUrl, type LoginRole, loginUrl } from './connection.ts';
 export type * from './generated/client.ts';
 export { Prisma } from './generated/client.ts';
 export * from './generated/enums.ts';
-export { createServiceClient, type ServiceClientOptions } from './service-client.ts';
+export { createServiceClient, type ServiceClient, type ServiceClientOptions } from './service-client.ts';

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { databaseUrl } from './connection.ts';
 import { PrismaClient } from './generated/client.ts';
+import { timeOrderedIds } from './time-ordered-ids.ts';
 
 export interface ServiceClientOptions {
   /** By default DATABASE_URL. */
@@ -14,10 +15,12 @@ export interface ServiceClientOptions {
  * BYPASSES row-level security. For migrations, jobs and sample data; never for a request of a user.
  * @throws Error when neither `url` nor DATABASE_URL is given.
  */
-export function createServiceClient(options: ServiceClientOptions = {}): PrismaClient {
+export function createServiceClient(options: ServiceClientOptions = {}) {
   const adapter = new PrismaPg({
     connectionString: databaseUrl(options.url),
     ...(options.poolSize && { max: options.poolSize }),
   });
-  return new PrismaClient({ adapter });
+  return new PrismaClient({ adapter }).$extends(timeOrderedIds);
 }
+
+export type ServiceClient = ReturnType<typeof createServiceClient>;

@@ -24,12 +24,18 @@ export function serverAccount(): Account | undefined {
       'run this as an ordinary user, or set DATABASE_URL',
     );
   }
-  return { name: STAND_IN, uid: Number(uid), gid: Number(gid) };
+  // macOS counts these two from the other end: 4294967294 is -2.
+  return { name: STAND_IN, uid: Number(uid) | 0, gid: Number(gid) | 0 };
 }
 
 /** The spawn options that run a command as `account`. */
 export function asAccount(account: Account | undefined): { uid?: number; gid?: number } {
   return account ? { uid: account.uid, gid: account.gid } : {};
+}
+
+/** Nothing of this process's environment concerns the server, and some of it is secret. */
+export function bareEnvironment(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, LC_ALL: 'C' };
 }
 
 /** Whether `account` can enter a directory: every directory above it counts, and only the system knows them all. */
@@ -57,8 +63,7 @@ export function run(
     execFile(
       command,
       args,
-      // Nothing of this process's environment concerns the server, and some of it is secret.
-      { cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C' }, ...asAccount(account), ...options },
+      { cwd: '/', env: bareEnvironment(), ...asAccount(account), ...options },
       (error, stdout, stderr) =>
         resolve({ code: error ? (error.code ?? 1) : 0, stdout: String(stdout), stderr: String(stderr) }),
     );

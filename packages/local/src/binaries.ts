@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
 import { type Account, run } from './account.ts';
+import { makeSubstitute } from './layout.ts';
 
 /** The programs of one Postgres version. */
 export interface Binaries {
@@ -17,8 +18,8 @@ const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
 
 const require = createRequire(import.meta.url);
 
-/** The folder of the binaries that the package manager installed for this platform, and their package version. */
-export function installedBinaries(): { native: string; version: string } {
+/** The folder of the binaries that the package manager installed for this platform. */
+export function installedBinaries(): string {
   const platform = `${process.platform}-${process.arch}`;
   if (!PLATFORMS.includes(platform)) {
     throw new CommandError(
@@ -34,10 +35,7 @@ export function installedBinaries(): { native: string; version: string } {
     throw new CommandError(`the package ${name} is not installed`, 'pnpm install', { cause });
   }
   linkLibraries(root, name);
-  return {
-    native: join(root, 'native'),
-    version: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version,
-  };
+  return join(root, 'native');
 }
 
 // An npm package cannot hold symbolic links: the package's install script makes them, where scripts may run.
@@ -59,18 +57,14 @@ function linkLibraries(root: string, name: string): void {
 }
 
 /**
- * Binaries that `account` can run: those installed, or, where they lie in a directory it cannot enter, a copy in
- * `place`, made once a version.
+ * Binaries that `account` can run: those in `native`, or, where it cannot enter that directory, a copy of them that is
+ * made once and shared by all servers.
  */
-export async function usableBinaries(
-  { native, version }: { native: string; version: string },
-  place: string,
-  account: Account | undefined,
-): Promise<Binaries> {
+export async function usableBinaries(native: string, account: Account | undefined): Promise<Binaries> {
   const installed = await probe(native, account);
   if (installed.binaries) return installed.binaries;
-  const copy = join(place, `native-${version}`);
   if (installed.code !== 'EACCES' || !account) throw unusable(native, installed.problem);
+  const copy = join(await makeSubstitute(native), 'native');
   if (!existsSync(copy)) await copyBinaries(native, copy);
   const copied = await probe(copy, account);
   if (copied.binaries) return copied.binaries;
@@ -95,18 +89,17 @@ function unusable(native: string, problem: string): CommandError {
 
 // Under another name first, so that a copy that was interrupted is never taken for a whole one.
 async function copyBinaries(native: string, copy: string): Promise<void> {
-  const place = dirname(copy);
-  for (const name of await readdir(place)) {
-    if (name.startsWith('native-')) await rm(join(place, name), { recursive: true, force: true });
-  }
   const unfinished = await mkdtemp(`${copy}.new-`);
-  await cp(native, unfinished, {
-    recursive: true,
-    verbatimSymlinks: true,
-    filter: (source) => !source.endsWith('.a'),
-  });
-  await openToAll(unfinished);
-  await rename(unfinished, copy);
+  try {
+    const needed = (source: string) => !source.endsWith('.a');
+    await cp(native, unfinished, { recursive: true, verbatimSymlinks: true, filter: needed });
+    await openToAll(unfinished);
+    await rename(unfinished, copy);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    // Somebody else was faster.
+    if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EEXIST') throw error;
+  }
 }
 
 async function openToAll(path: string): Promise<void> {

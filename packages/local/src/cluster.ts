@@ -1,25 +1,41 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { chown, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chown, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, describe, withConnection } from '@mobvibe/cli';
 import getPort from 'get-port';
 import { type Account, run } from './account.ts';
 import type { Binaries } from './binaries.ts';
-import { bootstrapPlatform, LOCAL_PASSWORD } from './platform.ts';
-import { childEnded, launchWatched, runningPostmaster, stopPostmaster } from './postmaster.ts';
+import { bootstrapPlatform } from './platform.ts';
+import {
+  childEnded,
+  clearStalePidFile,
+  endOrphans,
+  type Launch,
+  type Launched,
+  launchWatched,
+  stopPostmaster,
+} from './postmaster.ts';
+import { type Progress, silent } from './progress.ts';
+import { LOCAL_PASSWORD, type Postmaster, runningPostmaster, serverUrl } from './running.ts';
 
-/** Where a server with these credentials answers. */
-export function serverUrl(port: number, role: 'postgres' | 'supabase_admin' = 'postgres'): string {
-  return `postgresql://${role}:${LOCAL_PASSWORD}@127.0.0.1:${port}/postgres`;
-}
+const START_SECONDS = 60;
+const ORPHAN_SECONDS = 15;
 
 /**
  * Whether a data directory is there and can be used.
- * @throws CommandError when another major version of Postgres made it.
+ * @throws CommandError when another major version of Postgres made it, or when something else is in its place.
  */
-export function clusterExists(data: string, binaries: Binaries): boolean {
-  if (!existsSync(join(data, 'PG_VERSION'))) return false;
-  const made = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
+export async function clusterExists(data: string, binaries: Binaries): Promise<boolean> {
+  if (!existsSync(join(data, 'PG_VERSION'))) {
+    if (!existsSync(data) || (await readdir(data)).length === 0) return false;
+    throw new CommandError(
+      `${data} is in the way: it is no data directory of Postgres`,
+      'move it away, or name another directory with --directory',
+    );
+  }
+  const made = (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim();
   const major = binaries.version.split('.')[0];
   if (made === major) return true;
   throw new CommandError(
@@ -49,25 +65,12 @@ export async function createCluster(options: {
     await writeFile(passwordFile, LOCAL_PASSWORD, { mode: 0o600 });
     if (account) for (const path of [build, passwordFile]) await chown(path, account.uid, account.gid);
     await initialize(unfinished, passwordFile, { binaries, account, signal });
-    const server = await launchWatched({
-      binaries,
-      data: unfinished,
-      port: await getPort({ host: '127.0.0.1' }),
-      log,
-      account,
-      durable: false,
-      signal,
-      timeoutSeconds: 30,
-    });
-    if (server.outcome !== 'ready') throw startFailed(server.logLine, log);
+    const server = await launchOnAnyPort({ binaries, data: unfinished, log, account, signal });
     try {
-      const { port } = runningPostmaster(unfinished) ?? {};
-      if (!port) throw startFailed('the server ended at once', log);
-      await withConnection(describe(serverUrl(port, 'supabase_admin')), (client) =>
-        bootstrapPlatform(client, { daysAhead }),
-      );
+      const adminUrl = serverUrl(server.postmaster.port, 'supabase_admin');
+      await withConnection(describe(adminUrl), (client) => bootstrapPlatform(client, { daysAhead }));
     } finally {
-      await stopPostmaster(unfinished, server.pid, 'fast', 30);
+      await stopPostmaster(unfinished, server.postmaster.pid, 'fast', 30);
       await childEnded(server.child);
     }
     signal?.throwIfAborted();
@@ -80,7 +83,11 @@ export async function createCluster(options: {
 async function initialize(
   data: string,
   passwordFile: string,
-  { binaries, account, signal }: { binaries: Binaries; account: Account | undefined; signal: AbortSignal | undefined },
+  {
+    binaries,
+    account,
+    signal,
+  }: { binaries: Binaries; account: Account | undefined; signal: AbortSignal | undefined },
 ): Promise<void> {
   const { code, stderr } = await run(
     binaries.initdb,
@@ -88,7 +95,16 @@ async function initialize(
       ...['-D', data],
       ...['--username', 'supabase_admin'],
       ...['--auth', 'scram-sha-256', '--pwfile', passwordFile],
-      ...['--encoding', 'UTF8', '--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
+      ...[
+        '--encoding',
+        'UTF8',
+        '--locale',
+        'C',
+        '--locale-provider',
+        'builtin',
+        '--builtin-locale',
+        'C.UTF-8',
+      ],
       '--no-sync',
       '--no-instructions',
     ],
@@ -98,11 +114,68 @@ async function initialize(
   signal?.throwIfAborted();
   if (code === 0) return;
   const lines = stderr.trim().split('\n');
-  const problem = lines.findLast((line) => /FATAL|PANIC|error:/.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
+  const problem =
+    lines.findLast((line) => /FATAL|PANIC|error:/.test(line)) ?? lines.at(-1) ?? `exit code ${code}`;
   throw new CommandError(
     `initdb cannot make ${data}: ${problem.replace(/^initdb: error: /, '')}`,
     'make sure that the disk has room and can be written, or name another directory with --directory',
   );
+}
+
+export interface LaunchedCluster {
+  postmaster: Postmaster;
+  child: ChildProcess;
+}
+
+/**
+ * Launches a server on its data directory, whatever a killed one left there. Undefined when the port is taken.
+ * @throws CommandError with the reason from the server's log.
+ */
+export async function launchCluster(
+  options: Omit<Launch, 'timeoutSeconds'>,
+  launch: (options: Launch) => Promise<Launched>,
+  progress: Progress,
+): Promise<LaunchedCluster | undefined> {
+  const { data, port, binaries, log, signal } = options;
+  return progress.step(`Postgres ${binaries.version} on port ${port}`, async (step) => {
+    const deadline = Date.now() + ORPHAN_SECONDS * 1000;
+    for (let attempt = 0; ; attempt++) {
+      await clearStalePidFile(data);
+      const notice = setTimeout(
+        () => step.update(`waiting up to ${START_SECONDS} s for the server to accept connections`),
+        1_000,
+      );
+      const launched = await launch({ ...options, timeoutSeconds: START_SECONDS }).finally(() =>
+        clearTimeout(notice),
+      );
+      if (launched.outcome === 'ready') return { postmaster: launched.postmaster, child: launched.child };
+      if (launched.outcome === 'port taken') return undefined;
+      if (launched.outcome === 'failed' || Date.now() > deadline) throw startFailed(launched.reason, log);
+      signal?.throwIfAborted();
+      if (attempt === 0) {
+        step.update(`waiting up to ${ORPHAN_SECONDS} s for the processes of a killed server to end`);
+      }
+      await endOrphans(data);
+      await sleep(100);
+    }
+  });
+}
+
+/** Launches a server that ends with this process, on a port that nobody else uses. */
+export async function launchOnAnyPort(
+  options: Omit<Launch, 'port' | 'durable' | 'timeoutSeconds'> & { durable?: boolean },
+  removeWhenOrphaned?: string,
+): Promise<LaunchedCluster> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const port = await getPort({ host: '127.0.0.1' });
+    const launched = await launchCluster(
+      { durable: false, ...options, port },
+      (launch) => launchWatched(launch, removeWhenOrphaned),
+      silent,
+    );
+    if (launched) return launched;
+  }
+  throw new CommandError('every free port was taken before the server had it', 'try again');
 }
 
 /** Takes away what interrupted starts left, servers included. */
@@ -116,9 +189,9 @@ export async function removeUnfinished(place: string): Promise<void> {
   }
 }
 
-export function startFailed(logLine: string, log: string): CommandError {
+export function startFailed(reason: string, log: string): CommandError {
   return new CommandError(
-    `Postgres did not start: ${logLine || 'it said nothing'}`,
+    `Postgres did not start: ${reason || 'it said nothing'}`,
     `read ${log}; if the data may go, pnpm local reset makes it anew`,
   );
 }

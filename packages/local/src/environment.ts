@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { serverUrl } from './cluster.ts';
-import { type Layout, writeWhole } from './layout.ts';
+import { writeWhole } from './files.ts';
+import { type Layout, serverUrl } from './running.ts';
 
 /** The variables by which programs find a server that listens on `port`. */
 export function serverEnvironment(port: number): Record<string, string> {
@@ -8,10 +8,8 @@ export function serverEnvironment(port: number): Record<string, string> {
 }
 
 export function writeEnvironment({ environment }: Layout, variables: Record<string, string>): Promise<void> {
-  return writeWhole(
-    environment,
-    `# Written by pnpm local start, removed by pnpm local stop.\n${dotenvLines(variables)}\n`,
-  );
+  const content = `# Written by pnpm local start, removed by pnpm local stop.\n${dotenvLines(variables)}\n`;
+  return writeWhole(environment, content, 0o600);
 }
 
 export function removeEnvironment({ environment }: Layout): Promise<void> {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, errorCode } from '@mobvibe/cli';
 import { lock } from 'proper-lockfile';
-import type { Layout } from './layout.ts';
 import type { Progress } from './progress.ts';
+import type { Layout } from './running.ts';
 
 const WAIT_SECONDS = 90;
 

@@ -1,22 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, withConnection } from '@mobvibe/cli';
 import type { ClientBase } from 'pg';
 import pg from 'pg';
-
-/** The password of every login role of the local stack, as with the Supabase CLI. */
-export const LOCAL_PASSWORD = 'postgres';
-
-const PLATFORM = [
-  '10_roles',
-  '20_schemas',
-  '30_auth',
-  '40_storage',
-  '50_realtime',
-  '60_default_privileges',
-  '70_publication',
-  '80_extensions',
-  '90_guard',
-];
+import { LOCAL_PASSWORD, platformFiles, SQL } from './running.ts';
 
 // A test server is gone long before its partitions run out; a background server may run for weeks.
 const DAYS_AHEAD = 3;
@@ -29,7 +16,7 @@ export async function bootstrapPlatform(
   client: ClientBase,
   { daysAhead = DAYS_AHEAD }: { daysAhead?: number } = {},
 ): Promise<void> {
-  const files = await Promise.all(PLATFORM.map(sqlFile));
+  const files = await Promise.all(platformFiles().map((path) => readFile(path, 'utf8')));
   await client.query('begin');
   try {
     // Roles belong to all databases: a second bootstrap waits for the first.
@@ -56,7 +43,7 @@ export async function makeRealtimePartitions(
   client: ClientBase,
   { daysAhead = DAYS_AHEAD }: { daysAhead?: number } = {},
 ): Promise<void> {
-  const sql = await sqlFile('realtime_partitions');
+  const sql = await readFile(join(SQL, 'realtime_partitions.sql'), 'utf8');
   await client.query(`begin; set local local.days_ahead = ${Math.trunc(daysAhead)}; ${sql} commit;`);
 }
 
@@ -77,8 +64,4 @@ export async function createDatabase(
     const [database, source] = [name, template].map(pg.escapeIdentifier);
     await client.query(`create database ${database} template ${source} owner postgres`);
   });
-}
-
-function sqlFile(name: string): Promise<string> {
-  return readFile(new URL(`../sql/${name}.sql`, import.meta.url), 'utf8');
 }

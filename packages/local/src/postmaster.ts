@@ -1,68 +1,17 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { open, readdir, rm, stat } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, errorCode } from '@mobvibe/cli';
-import { type Account, asAccount } from './account.ts';
+import { type Account, asAccount, bareEnvironment } from './account.ts';
 import type { Binaries } from './binaries.ts';
+import { isPostgresOn, type Postmaster, runningPostmaster } from './running.ts';
 import { serverSettings } from './settings.ts';
 
-/** A server process and where it listens, as its postmaster.pid says. */
-export interface Postmaster {
-  pid: number;
-  port: number;
-  startedAt: Date;
-  /** False while it recovers, starts or stops. */
-  ready: boolean;
-}
-
-/**
- * The server that runs on a data directory. A postmaster.pid alone proves nothing: the process may be dead, and its
- * number may have gone to somebody else.
- */
-export function runningPostmaster(data: string): Postmaster | undefined {
-  let lines: string[];
-  try {
-    lines = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
-  const pid = Number(lines[0]);
-  if (!pid || !isPostgresOn(data, pid)) return undefined;
-  return {
-    pid,
-    port: Number(lines[3]),
-    startedAt: new Date(Number(lines[2]) * 1000),
-    ready: lines[7]?.trim() === 'ready',
-  };
-}
-
-function isPostgresOn(data: string, pid: number): boolean {
-  const commandLine = process.platform === 'linux' ? procCommandLine(pid) : psCommandLine(pid);
-  return commandLine.includes(`/postgres -D ${data} `);
-}
-
-function procCommandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
-}
-
-function psCommandLine(pid: number): string {
-  try {
-    return execFileSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-  } catch {
-    return '';
-  }
-}
+const POLL_MILLISECONDS = 15;
 
 export interface Launch {
   binaries: Binaries;
@@ -78,19 +27,22 @@ export interface Launch {
 
 /** How a launch ended. `orphans`: processes of a killed server still hold its shared memory. */
 export type Launched =
-  | { outcome: 'ready'; pid: number; child: ChildProcess }
-  | { outcome: 'port taken' | 'orphans' | 'failed'; logLine: string };
+  | { outcome: 'ready'; postmaster: Postmaster; child: ChildProcess }
+  | { outcome: 'port taken' | 'orphans' | 'failed'; reason: string };
 
 /** Starts a server that outlives this process, and waits until it accepts connections. */
 export function launchDetached(launch: Launch): Promise<Launched> {
-  return launchWith(launch, (stdio) =>
-    spawn(launch.binaries.postgres, serverArguments(launch), { ...stdio, detached: true }),
+  return launchWith(launch, (log) =>
+    spawn(launch.binaries.postgres, serverArguments(launch), {
+      ...spawnOptions(launch),
+      stdio: ['ignore', log, log],
+    }),
   );
 }
 
 // The server and a watcher that reads from a pipe which nobody writes to: the read returns when this process ends,
 // however it ends, because the system then closes the other side. The shell is the server's parent, so the number
-// that the watcher signals is never somebody else's. A session of their own, so that Ctrl-C reaches neither.
+// that the watcher signals is never somebody else's.
 const WATCHED = `
 exec 3<&0
 remove=$1; shift
@@ -106,7 +58,7 @@ server=$!
 watcher=$!
 wait "$server"; code=$?
 kill "$watcher" 2>/dev/null
-wait "$watcher"
+wait "$watcher" 2>/dev/null
 exit "$code"
 `;
 
@@ -115,13 +67,14 @@ exit "$code"
  * `removeWhenOrphaned` names a directory that then goes too.
  */
 export function launchWatched(launch: Launch, removeWhenOrphaned = ''): Promise<Launched> {
-  return launchWith(launch, ({ stdio: [, ...output], ...options }) => {
-    const child = spawn(
-      '/bin/sh',
-      ['-c', WATCHED, 'sh', removeWhenOrphaned, launch.binaries.postgres, ...serverArguments(launch)],
-      { ...options, stdio: ['pipe', ...output], detached: true },
-    );
-    (child.stdin as import('node:net').Socket).unref();
+  return launchWith(launch, (log) => {
+    const server = [launch.binaries.postgres, ...serverArguments(launch)];
+    const child = spawn('/bin/sh', ['-c', WATCHED, 'sh', removeWhenOrphaned, ...server], {
+      ...spawnOptions(launch),
+      stdio: ['pipe', log, log],
+    });
+    // The pipe stays open as long as this process lives, but does not keep it alive.
+    (child.stdin as Socket).unref();
     return child;
   });
 }
@@ -131,102 +84,90 @@ function serverArguments({ data, port, durable }: Launch): string[] {
   return ['-D', data, '-p', String(port), ...serverSettings({ durable })];
 }
 
-interface ServerStdio {
-  stdio: ['ignore', number, number];
-  cwd: string;
-  env: NodeJS.ProcessEnv;
-  uid?: number;
-  gid?: number;
+// A session of its own, so that Ctrl-C does not reach it.
+function spawnOptions({ data, account }: Launch) {
+  return { cwd: data, env: bareEnvironment(), detached: true, ...asAccount(account) };
 }
 
-async function launchWith(launch: Launch, start: (stdio: ServerStdio) => ChildProcess): Promise<Launched> {
+async function launchWith(launch: Launch, start: (log: number) => ChildProcess): Promise<Launched> {
   const log = openSync(launch.log, 'a', 0o600);
-  const logStart = (await stat(launch.log)).size;
-  let child: ChildProcess;
-  try {
-    child = start({
-      stdio: ['ignore', log, log],
-      cwd: launch.data,
-      // Nothing of this process's environment concerns the server, and some of it is secret.
-      env: { PATH: process.env.PATH, LC_ALL: 'C' },
-      ...asAccount(launch.account),
-    });
-  } finally {
-    closeSync(log);
-  }
+  const { size: logStart } = await stat(launch.log);
+  const child = start(log);
+  closeSync(log);
   child.unref();
-  let exited = false;
+  let ended: string | undefined;
   child.once('exit', () => {
-    exited = true;
+    ended = '';
   });
-  let notRun: Error | undefined;
   child.once('error', (error) => {
-    exited = true;
-    notRun = error;
+    ended = error.message;
   });
 
   const deadline = Date.now() + launch.timeoutSeconds * 1000;
-  while (!exited) {
+  while (ended === undefined) {
     const postmaster = runningPostmaster(launch.data);
-    if (postmaster?.ready) return { outcome: 'ready', pid: postmaster.pid, child };
+    if (postmaster?.ready) return { outcome: 'ready', postmaster, child };
     if (launch.signal?.aborted || Date.now() > deadline) {
-      await endServer(launch.data, postmaster?.pid ?? child.pid, 'SIGQUIT');
+      await abandon(child);
       launch.signal?.throwIfAborted();
-      return { outcome: 'failed', logLine: await lastLogLine(launch.log, logStart) };
+      const said = await reasonInLog(launch.log, logStart);
+      return { outcome: 'failed', reason: `not ready after ${launch.timeoutSeconds} s: ${said}` };
     }
-    await sleep(15);
+    await sleep(POLL_MILLISECONDS);
   }
-  const logLine = notRun?.message ?? (await lastLogLine(launch.log, logStart));
-  if (/could not bind .*Address already in use/.test(logLine)) return { outcome: 'port taken', logLine };
-  if (/pre-existing shared memory block/.test(logLine)) return { outcome: 'orphans', logLine };
-  return { outcome: 'failed', logLine };
+  const reason = ended || (await reasonInLog(launch.log, logStart));
+  if (/could not bind .*Address already in use/.test(reason)) return { outcome: 'port taken', reason };
+  if (/pre-existing shared memory block/.test(reason)) return { outcome: 'orphans', reason };
+  return { outcome: 'failed', reason };
 }
 
-async function endServer(data: string, pid: number | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (!pid) return;
-  signalProcess(pid, signal);
-  await gone(data, pid, 5);
+// The child is the server itself, or the shell above it, which ends it when the pipe closes.
+async function abandon(child: ChildProcess): Promise<void> {
+  if (child.stdin) child.stdin.destroy();
+  else child.kill('SIGQUIT');
+  const killAll = setTimeout(() => signalProcess(-(child.pid as number), 'SIGKILL'), 5_000);
+  await childEnded(child);
+  clearTimeout(killAll);
 }
 
-/** The line of a server log, from `offset` on, that says why the server did not start. */
-async function lastLogLine(log: string, offset: number): Promise<string> {
+/** The line that says why a server did not start, among those written to its log from `offset` on. */
+async function reasonInLog(log: string, offset: number): Promise<string> {
   const file = await open(log, 'r');
   try {
-    const { size } = await file.stat();
-    const { buffer } = await file.read(Buffer.alloc(Math.min(size - offset, 64 * 1024)), 0, undefined, offset);
-    const lines = buffer.toString('utf8').split('\n').filter(Boolean);
-    const said = (pattern: RegExp) => lines.findLast((line) => pattern.test(line));
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(64 * 1024), 0, undefined, offset);
+    const lines = buffer.toString('utf8', 0, bytesRead).split('\n').filter(Boolean);
+    const last = (pattern: RegExp) => lines.findLast((line) => pattern.test(line));
     const line =
-      said(/could not bind .*in use/) ?? said(/ (FATAL|PANIC): /) ?? said(/ ERROR: /) ?? lines.at(-1) ?? '';
-    return line.replace(/^.*? (?:FATAL|PANIC|ERROR|LOG): +/, '');
+      last(/could not bind .*in use/) ?? last(/(FATAL|PANIC): /) ?? last(/ERROR: /) ?? lines.at(-1) ?? '';
+    return line.replace(/^.*?(?:FATAL|PANIC|ERROR|LOG): +/, '');
   } finally {
     await file.close();
   }
 }
 
+const SHUTDOWN = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
+
 /** Asks a server to stop; true when it is gone within the time. */
 export async function stopPostmaster(
   data: string,
   pid: number,
-  how: 'fast' | 'immediate' | 'kill',
+  how: keyof typeof SHUTDOWN,
   timeoutSeconds: number,
 ): Promise<boolean> {
-  signalProcess(pid, how === 'fast' ? 'SIGINT' : how === 'immediate' ? 'SIGQUIT' : 'SIGKILL');
-  return gone(data, pid, timeoutSeconds);
-}
-
-async function gone(data: string, pid: number, timeoutSeconds: number): Promise<boolean> {
+  signalProcess(pid, SHUTDOWN[how]);
   const deadline = Date.now() + timeoutSeconds * 1000;
   while (isPostgresOn(data, pid)) {
     if (Date.now() > deadline) return false;
-    await sleep(15);
+    await sleep(POLL_MILLISECONDS);
   }
   return true;
 }
 
-/** Waits for the end of a child that `launchWatched` started. */
+/** Waits for the end of a child process. */
 export async function childEnded(child: ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child.ref(), 'exit');
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.ref();
+  await once(child, 'exit');
 }
 
 function signalProcess(pid: number, signal: NodeJS.Signals): void {
@@ -234,35 +175,33 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch (error) {
     if (errorCode(error) === 'ESRCH') return;
-    if (errorCode(error) === 'EPERM') {
-      throw new CommandError(
-        `the server (process ${pid}) belongs to another user`,
-        'run this as the user who started it',
-        { cause: error },
-      );
-    }
-    throw error;
+    if (errorCode(error) !== 'EPERM') throw error;
+    throw new CommandError(
+      `the server (process ${pid}) belongs to another user`,
+      'run this as the user who started it',
+      { cause: error },
+    );
   }
 }
 
-/** Removes a postmaster.pid whose process is gone, or is not ours: Postgres would refuse to start on it. */
+/** Removes a postmaster.pid whose process is gone or is not ours: Postgres refuses to start on the latter. */
 export async function clearStalePidFile(data: string): Promise<void> {
   if (!runningPostmaster(data)) await rm(join(data, 'postmaster.pid'), { force: true });
 }
 
 /**
- * Ends what a killed server left behind: its children end by themselves as soon as they look up, but a busy query
- * may never. Only Linux says which processes those are.
+ * Ends what a killed server left behind. Most of its processes end by themselves as soon as they look up, but one
+ * with a long query may not for hours. Only Linux says which those are.
  */
 export async function endOrphans(data: string): Promise<void> {
   if (process.platform !== 'linux' || runningPostmaster(data)) return;
   for (const name of await readdir('/proc')) {
     const pid = Number(name);
-    if (pid && worksIn(data, pid)) signalProcess(pid, 'SIGQUIT');
+    if (pid && isBackendOn(data, pid)) signalProcess(pid, 'SIGQUIT');
   }
 }
 
-function worksIn(data: string, pid: number): boolean {
+function isBackendOn(data: string, pid: number): boolean {
   try {
     return (
       readlinkSync(`/proc/${pid}/cwd`) === data &&

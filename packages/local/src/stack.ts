@@ -1,42 +1,34 @@
 import { existsSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CommandError, describe, withConnection } from '@mobvibe/cli';
-import { type Account, canEnter, serverAccount } from './account.ts';
-import { type Binaries, installedBinaries, usableBinaries } from './binaries.ts';
-import { clusterExists, createCluster, removeUnfinished, serverUrl, startFailed } from './cluster.ts';
+import { CommandError, describe, oneLine, withConnection } from '@mobvibe/cli';
+import { serverAccount } from './account.ts';
+import { installedBinaries, usableBinaries } from './binaries.ts';
+import { clusterExists, createCluster, launchCluster, removeUnfinished } from './cluster.ts';
 import { removeEnvironment, serverEnvironment, writeEnvironment } from './environment.ts';
+import { explained } from './files.ts';
+import { dataDirectory, openLayout, placeFor, substituteFor, writeRecord } from './layout.ts';
+import { withLock } from './lock.ts';
+import { bootstrapPlatform, makeRealtimePartitions } from './platform.ts';
+import { DEFAULT_PORT, isFree, portsFrom, portTaken } from './port.ts';
+import { endOrphans, type Launch, launchDetached, stopPostmaster } from './postmaster.ts';
+import type { Progress } from './progress.ts';
 import {
-  explained,
   type Layout,
   layoutOf,
-  openLayout,
-  placeFor,
+  needsPartitions,
+  platformFingerprint,
+  type RunningServer,
   readRecord,
-  substitutePlace,
-  writeRecord,
-} from './layout.ts';
-import { withLock } from './lock.ts';
-import { makeRealtimePartitions } from './platform.ts';
-import { DEFAULT_PORT, isFree, portsFrom, portTaken } from './port.ts';
-import {
-  clearStalePidFile,
-  endOrphans,
-  type Launch,
-  launchDetached,
-  type Postmaster,
-  runningPostmaster,
-  stopPostmaster,
-} from './postmaster.ts';
-import type { Progress } from './progress.ts';
+  runningServer,
+  serverUrl,
+} from './running.ts';
 
 const START_SECONDS = 60;
-const ORPHAN_SECONDS = 15;
 const STOP_SECONDS = 30;
-// The server may run for weeks, and nothing but a start makes partitions.
+// The server may run for weeks, and only a start makes partitions.
 const REALTIME_DAYS = 60;
-const REALTIME_DAYS_LEFT = 30;
 const LOG_LIMIT = 10 * 1024 * 1024;
 
 export interface StackOptions {
@@ -46,31 +38,18 @@ export interface StackOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface RunningStack extends Postmaster {
-  url: string;
-  data: string;
-  layout: Layout;
-}
-
-/** The server of a directory, when it runs. */
-export function runningStack(layout: Layout): RunningStack | undefined {
-  const record = readRecord(layout);
-  const postmaster = record && runningPostmaster(record.data);
-  return postmaster && { ...postmaster, url: serverUrl(postmaster.port), data: record.data, layout };
-}
-
 /**
  * Starts the background server of a directory, or finds it running.
  * @throws CommandError when it cannot start; then nothing of it runs.
  */
 export async function startStack(
   options: StackOptions & { port?: number | undefined },
-): Promise<RunningStack & { already: boolean }> {
+): Promise<RunningServer & { already: boolean }> {
   const { directory, port, progress, signal } = options;
   const layout = await openLayout(directory);
   return explained(layout.directory, () =>
     withLock(layout, progress, signal, async () => {
-      const running = await running_(layout, progress);
+      const running = await settledServer(layout, progress);
       if (running) {
         if (port && port !== running.port) {
           throw new CommandError(
@@ -78,7 +57,7 @@ export async function startStack(
             `pnpm local stop, then pnpm local start --port ${port}`,
           );
         }
-        return { ...(await refresh(running)), already: true };
+        return { ...(await refresh(layout, running, progress)), already: true };
       }
       return { ...(await startStopped(layout, options)), already: false };
     }),
@@ -86,10 +65,10 @@ export async function startStack(
 }
 
 // A server that is neither up nor down is waited for.
-async function running_(layout: Layout, progress: Progress): Promise<RunningStack | undefined> {
+async function settledServer(layout: Layout, progress: Progress): Promise<RunningServer | undefined> {
   const deadline = Date.now() + START_SECONDS * 1000;
   for (let first = true; ; first = false) {
-    const running = runningStack(layout);
+    const running = runningServer(layout);
     if (!running || running.ready) return running;
     if (first) progress.say(`the server is starting or stopping: waiting up to ${START_SECONDS} s for it`);
     if (Date.now() > deadline) {
@@ -105,22 +84,21 @@ async function running_(layout: Layout, progress: Progress): Promise<RunningStac
 async function startStopped(
   layout: Layout,
   { port: wanted, progress, signal }: StackOptions & { port?: number | undefined },
-): Promise<RunningStack> {
+): Promise<RunningServer> {
   const account = serverAccount();
   const record = readRecord(layout);
   const place = await placeFor(layout, account);
-  const binaries = await usableBinaries(installedBinaries(), place, account);
-  const data = await dataDirectory(layout, place, account);
+  const binaries = await usableBinaries(installedBinaries(), account);
+  const data = dataDirectory(layout, place, account);
   await rotateLog(layout.log);
   await removeUnfinished(place);
   await writeRecord(layout, { port: DEFAULT_PORT, ...record, data });
 
-  if (!clusterExists(data, binaries)) {
-    // Without PG_VERSION it is no data directory, whatever else is in it.
-    await rm(data, { recursive: true, force: true });
+  if (!(await clusterExists(data, binaries))) {
     await progress.step(`Postgres ${binaries.version}: making ${data}`, () =>
       createCluster({ data, place, log: layout.log, binaries, account, daysAhead: REALTIME_DAYS, signal }),
     );
+    await writeRecord(layout, { port: DEFAULT_PORT, ...record, data, ...upToDate() });
   }
   const running = await launchOnFreePort(layout, {
     ...{ data, binaries, account, log: layout.log, signal, progress, wanted },
@@ -128,22 +106,11 @@ async function startStopped(
   });
   try {
     signal?.throwIfAborted();
-    return await refresh(running);
+    return await refresh(layout, running, progress);
   } catch (error) {
     await stopPostmaster(data, running.pid, 'fast', STOP_SECONDS);
     throw error;
   }
-}
-
-async function dataDirectory(layout: Layout, place: string, account: Account | undefined): Promise<string> {
-  const data = join(place, 'postgres');
-  const before = readRecord(layout)?.data;
-  if (!before || before === data || !existsSync(before)) return data;
-  if (canEnter(dirname(before), account)) return before;
-  throw new CommandError(
-    `user ${account?.name}, who runs the server, can no longer enter ${before}`,
-    `let that user enter (chmod o+x on the directories above), or pnpm local reset`,
-  );
 }
 
 async function launchOnFreePort(
@@ -153,16 +120,18 @@ async function launchOnFreePort(
     wanted: number | undefined;
     remembered: number;
   },
-): Promise<RunningStack> {
+): Promise<RunningServer> {
   const { data, wanted, remembered, progress } = options;
   const first = wanted ?? remembered;
   for (const port of wanted ? [wanted] : candidates(remembered)) {
     if (!(await isFree(port))) continue;
-    const postmaster = await launch({ ...options, port });
-    if (!postmaster) continue;
-    if (port !== first) progress.say(`port ${first} is taken: this server has ${port}, now and at later starts`);
+    const launched = await launchCluster({ ...options, port, durable: true }, launchDetached, progress);
+    if (!launched) continue;
+    const { postmaster } = launched;
+    if (port !== first)
+      progress.say(`port ${first} is taken: this server has ${port}, now and at later starts`);
     await writeRecord(layout, { ...readRecord(layout), data, port });
-    return { ...postmaster, url: serverUrl(port), data, layout };
+    return { ...postmaster, url: serverUrl(port), data };
   }
   throw portTaken(first);
 }
@@ -173,57 +142,34 @@ function* candidates(remembered: number): Generator<number> {
   for (const port of portsFrom(DEFAULT_PORT)) if (port !== remembered) yield port;
 }
 
-/** Undefined when somebody took the port at the last moment. */
-async function launch(
-  options: Omit<Launch, 'durable' | 'timeoutSeconds'> & { progress: Progress },
-): Promise<Postmaster | undefined> {
-  const { data, port, binaries, progress, log, signal } = options;
-  return progress.step(`Postgres ${binaries.version} on port ${port}`, async (step) => {
-    const deadline = Date.now() + ORPHAN_SECONDS * 1000;
-    for (let attempt = 0; ; attempt++) {
-      await clearStalePidFile(data);
-      const notice = setTimeout(
-        () => step.update(`waiting up to ${START_SECONDS} s for the server to accept connections`),
-        1_000,
-      );
-      const launched = await launchDetached({ ...options, durable: true, timeoutSeconds: START_SECONDS }).finally(
-        () => clearTimeout(notice),
-      );
-      if (launched.outcome === 'ready') return runningPostmaster(data);
-      if (launched.outcome === 'port taken') return undefined;
-      if (launched.outcome === 'failed' || Date.now() > deadline) throw startFailed(launched.logLine, log);
-      signal?.throwIfAborted();
-      if (attempt === 0) step.update(`waiting up to ${ORPHAN_SECONDS} s for the processes of a killed server to end`);
-      await endOrphans(data);
-      await sleep(100);
-    }
-  });
-}
-
-// What is to be true after every start, also of a server that runs already.
-async function refresh(running: RunningStack): Promise<RunningStack> {
-  const { layout, data, port } = running;
+// What is to be true after every start, also of a server that runs already or was made by an older checkout.
+async function refresh(layout: Layout, running: RunningServer, progress: Progress): Promise<RunningServer> {
+  const { data, port } = running;
   const record = readRecord(layout);
-  if (daysUntil(record?.realtimeUntil) < REALTIME_DAYS_LEFT) {
-    await withConnection(describe(serverUrl(port, 'supabase_admin')), (client) =>
-      makeRealtimePartitions(client, { daysAhead: REALTIME_DAYS }),
+  const admin = describe(serverUrl(port, 'supabase_admin'));
+  const daysAhead = REALTIME_DAYS;
+  const outdated = record?.platform !== platformFingerprint();
+  if (outdated) {
+    await progress.step('bringing the platform up to date', () =>
+      withConnection(admin, (client) => bootstrapPlatform(client, { daysAhead })).catch((cause) => {
+        throw new CommandError(
+          `the platform cannot be brought up to date: ${oneLine(cause)}`,
+          'pnpm local reset makes it anew (deletes all data)',
+          { cause },
+        );
+      }),
     );
-    const until = new Date(Date.now() + REALTIME_DAYS * 86_400_000);
-    await writeRecord(layout, { data, port, realtimeUntil: until.toISOString().slice(0, 10) });
+  } else if (needsPartitions(record)) {
+    await withConnection(admin, (client) => makeRealtimePartitions(client, { daysAhead }));
   }
+  if (outdated || needsPartitions(record)) await writeRecord(layout, { data, port, ...upToDate() });
   await writeEnvironment(layout, serverEnvironment(port));
   return running;
 }
 
-/** Whether a running server needs nothing from a start. */
-export function isComplete({ layout, ready }: RunningStack): boolean {
-  return (
-    ready && existsSync(layout.environment) && daysUntil(readRecord(layout)?.realtimeUntil) >= REALTIME_DAYS_LEFT
-  );
-}
-
-function daysUntil(day: string | undefined): number {
-  return day ? (Date.parse(day) - Date.now()) / 86_400_000 : 0;
+function upToDate() {
+  const until = new Date(Date.now() + REALTIME_DAYS * 86_400_000);
+  return { platform: platformFingerprint(), realtimeUntil: until.toISOString().slice(0, 10) };
 }
 
 async function rotateLog(log: string): Promise<void> {
@@ -241,13 +187,13 @@ export async function stopStack({ directory, progress, signal }: StackOptions): 
 }
 
 async function stopLocked(layout: Layout, progress: Progress): Promise<boolean> {
-  const running = runningStack(layout);
+  const running = runningServer(layout);
   if (running) await stopServer(running, progress);
   await removeEnvironment(layout);
   return Boolean(running);
 }
 
-async function stopServer({ data, pid }: RunningStack, progress: Progress): Promise<void> {
+async function stopServer({ data, pid }: RunningServer, progress: Progress): Promise<void> {
   await progress.step('stopping Postgres', async (step) => {
     const notice = setTimeout(
       () => step.update(`waiting up to ${STOP_SECONDS} s for it to write everything down`),
@@ -265,7 +211,7 @@ async function stopServer({ data, pid }: RunningStack, progress: Progress): Prom
 /** Stops the server, deletes its data, and starts anew. */
 export async function resetStack(
   options: StackOptions & { port?: number | undefined },
-): Promise<RunningStack> {
+): Promise<RunningServer> {
   const layout = await openLayout(options.directory);
   await explained(layout.directory, () =>
     withLock(layout, options.progress, options.signal, async () => {
@@ -276,15 +222,15 @@ export async function resetStack(
   return startStack(options);
 }
 
-/** Deletes everything of a directory's server but its log; it must be stopped. */
+/** Deletes everything that the server of a directory keeps, but its log; it must be stopped. */
 export async function removeData(layout: Layout): Promise<void> {
   const record = readRecord(layout);
   await removeUnfinished(layout.directory);
-  await rm(join(layout.directory, 'postgres'), { recursive: true, force: true });
-  await rm(substitutePlace(layout.directory), { recursive: true, force: true });
-  if (record) {
-    await rm(record.data, { recursive: true, force: true });
-    // The port stays: it is in people's configuration.
-    await writeRecord(layout, { data: record.data, port: record.port });
+  await rm(substituteFor(layout.directory), { recursive: true, force: true });
+  for (const data of [record?.data, join(layout.directory, 'postgres')]) {
+    // Whatever else has that name is none of ours.
+    if (data && existsSync(join(data, 'PG_VERSION'))) await rm(data, { recursive: true, force: true });
   }
+  // The port stays: people have it in their configuration.
+  if (record) await writeRecord(layout, { data: record.data, port: record.port });
 }

@@ -7,8 +7,6 @@ import { readLedger } from './ledger.ts';
 // the platform, but may drop its own function.
 const dropOrder: Kind[] = ['policy', 'function', 'trigger', 'grants', 'role'];
 
-const apiRoles = 'public, anon, authenticated, service_role';
-
 /** Drops what the SQL layer made: exactly these objects, where they still exist. */
 export async function dropObjects(
   client: ClientBase,
@@ -55,9 +53,24 @@ async function dropFunction(client: ClientBase, identity: string): Promise<void>
 }
 
 async function revokeAll(client: ClientBase, identity: string): Promise<void> {
+  // The platform's own usage of schema public is not ours to take; its down.sql takes what is.
+  if (identity === 'schema public') return;
   const on = identity.startsWith('schema ') ? identity : `table ${identity}`;
-  // The platform's own usage of schema public is not ours to take.
-  if (identity !== 'schema public') await client.query(`revoke all on ${on} from ${apiRoles}`);
+  const { rows } = await client.query<{ grantee: string }>(
+    `select distinct coalesce(quote_ident(r.rolname), 'public') as grantee
+     from (
+       select c.relacl as acl from pg_catalog.pg_class as c where c.oid = to_regclass($1)
+       union all
+       select a.attacl from pg_catalog.pg_attribute as a where a.attrelid = to_regclass($1)
+       union all
+       select n.nspacl from pg_catalog.pg_namespace as n where 'schema ' || quote_ident(n.nspname) = $1
+     ) as held
+     cross join lateral aclexplode(held.acl) as a
+     left join pg_catalog.pg_roles as r on r.oid = a.grantee
+     where a.grantee <> a.grantor`,
+    [identity],
+  );
+  for (const { grantee } of rows) await client.query(`revoke all on ${on} from ${grantee}`);
 }
 
 const callsOneOf = (triggerDefinition: string, functions: Set<string>): boolean => {

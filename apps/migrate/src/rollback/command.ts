@@ -8,7 +8,10 @@ export function addRollback(program: Command): void {
   program
     .command('rollback')
     .description('take migrations back, newest first, by their down.sql, SQL layer included')
-    .requiredOption('--to <migration>', 'the last migration to keep (003, or a full name); 000 takes all back')
+    .requiredOption(
+      '--to <migration>',
+      'the last migration to keep (003, or a full name); 000 takes all back',
+    )
     .option('--force', 'go on although data would be lost')
     .option('--dry-run', 'say what would go, and change nothing')
     .option('--allow-remote', 'work on a database that is not on this machine')
@@ -23,7 +26,8 @@ export function addRollback(program: Command): void {
             directory: migrationsDirectory,
             force: Boolean(options.force),
             dryRun: Boolean(options.dryRun),
-            onWait: (seconds) => progress.update(`another change is running; waiting up to ${seconds} s for it`),
+            onWait: (seconds) =>
+              progress.update(`another change is running; waiting up to ${seconds} s for it`),
           }),
         ),
       );

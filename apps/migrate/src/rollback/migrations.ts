@@ -25,7 +25,10 @@ export async function migrationsAfter(
   const keep = /^0+$/.test(to) ? undefined : applied.find((name) => name === to || name.startsWith(`${to}_`));
   if (!keep && !/^0+$/.test(to)) {
     const known = applied.length > 0 ? applied.join(', ') : 'none';
-    throw new CommandError(`no applied migration is called ${to}`, `name one of: ${known}; or 000 for all of them`);
+    throw new CommandError(
+      `no applied migration is called ${to}`,
+      `name one of: ${known}; or 000 for all of them`,
+    );
   }
   return applied
     .filter((name) => keep === undefined || name > keep)

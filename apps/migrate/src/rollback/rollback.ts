@@ -55,7 +55,11 @@ export async function rollback(client: ClientBase, options: RollbackOptions): Pr
   }
 }
 
-async function takeBack(client: ClientBase, migrations: DownMigration[], options: RollbackOptions): Promise<string[]> {
+async function takeBack(
+  client: ClientBase,
+  migrations: DownMigration[],
+  options: RollbackOptions,
+): Promise<string[]> {
   const before = await inventory(client);
   const ours = await ourFunctions(client);
 
@@ -66,9 +70,16 @@ async function takeBack(client: ClientBase, migrations: DownMigration[], options
   const gone = before.filter((item) => !left.has(label(item)) && !ours.has(item.name));
   await client.query('rollback to savepoint before');
 
-  const lost = await describeLoss(client, gone, migrations.flatMap(({ reference }) => reference));
+  const lost = await describeLoss(
+    client,
+    gone,
+    migrations.flatMap(({ reference }) => reference),
+  );
   if (lost.length > 0 && !options.force && !options.dryRun) {
-    throw new CommandError(`this would lose ${lost.join(', ')}`, 'if that is meant, add --force; nothing was changed');
+    throw new CommandError(
+      `this would lose ${lost.join(', ')}`,
+      'if that is meant, add --force; nothing was changed',
+    );
   }
   await run(client, migrations);
   return lost;
@@ -116,12 +127,17 @@ async function ourFunctions(client: ClientBase): Promise<Set<string>> {
   return new Set(rows.map((row) => row.identity));
 }
 
-async function describeLoss(client: ClientBase, gone: InventoryItem[], reference: string[]): Promise<string[]> {
+async function describeLoss(
+  client: ClientBase,
+  gone: InventoryItem[],
+  reference: string[],
+): Promise<string[]> {
   const tables = new Set(gone.filter((item) => item.kind === 'table').map((item) => item.name));
   const lost: string[] = [];
   for (const item of gone) {
     if (item.name === 'public._prisma_migrations' || reference.includes(item.name)) continue;
-    if (item.kind === 'view' || item.kind === 'function') lost.push(`${item.kind} ${item.name}, which is not ours`);
+    if (item.kind === 'view' || item.kind === 'function')
+      lost.push(`${item.kind} ${item.name}, which is not ours`);
     if (item.kind === 'table') {
       const count = await countRows(client, item.name, 'true');
       if (count > 0) lost.push(`${item.name} (${rows(count)})`);
@@ -137,7 +153,9 @@ async function describeLoss(client: ClientBase, gone: InventoryItem[], reference
 
 // The names come quoted from the catalog.
 async function countRows(client: ClientBase, table: string, condition: string): Promise<number> {
-  const { rows } = await client.query<{ count: string }>(`select count(*) as count from ${table} where ${condition}`);
+  const { rows } = await client.query<{ count: string }>(
+    `select count(*) as count from ${table} where ${condition}`,
+  );
   return Number(rows[0]?.count);
 }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { sendApiError } from '../model-server/api-error.ts';
+import { sendApiError } from '../http/api-error.ts';
+import { keyOf, serveLoopback } from '../http/loopback.ts';
 import type { ModelApi } from './model-api.ts';
 
 // What the connection is made of, and what fetch sets or undoes itself.
@@ -27,8 +27,7 @@ export async function openAnthropicRelay(upstream: { baseUrl: string; apiKey: st
   const granted = new Set<string>();
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { 'x-api-key': key } = request.headers;
-    if (typeof key !== 'string' || !granted.has(key)) {
+    if (!granted.has(keyOf(request) ?? '')) {
       return sendApiError(response, 'authentication_error', 'invalid x-api-key');
     }
     const { pathname, search } = new URL(request.url ?? '/', 'http://localhost');
@@ -43,23 +42,16 @@ export async function openAnthropicRelay(upstream: { baseUrl: string; apiKey: st
       body: Readable.toWeb(request) as ReadableStream,
       duplex: 'half',
       signal: gone.signal,
-    } as RequestInit);
+    } as RequestInit).catch((cause) => {
+      throw new Error('the Messages API cannot be reached', { cause });
+    });
     response.writeHead(answer.status, forwarded(answer.headers.entries()));
-    if (answer.body) await pipeline(Readable.fromWeb(answer.body as import('node:stream/web').ReadableStream), response);
+    if (answer.body)
+      await pipeline(Readable.fromWeb(answer.body as import('node:stream/web').ReadableStream), response);
     else response.end();
   }
 
-  const server = createServer((request, response) => {
-    handle(request, response).catch(() => {
-      if (response.headersSent) response.destroy();
-      else sendApiError(response, 'api_error', 'the Messages API cannot be reached');
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
+  const { url: baseUrl, close } = await serveLoopback(handle);
   return {
     kind: 'anthropic',
     grant() {
@@ -67,11 +59,7 @@ export async function openAnthropicRelay(upstream: { baseUrl: string; apiKey: st
       granted.add(apiKey);
       return { baseUrl, apiKey, revoke: () => granted.delete(apiKey) };
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close,
   };
 }
 

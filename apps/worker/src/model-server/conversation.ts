@@ -1,4 +1,8 @@
-import type { MessageParam, TextBlockParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
+import type {
+  MessageParam,
+  TextBlockParam,
+  ToolResultBlockParam,
+} from '@anthropic-ai/sdk/resources/messages';
 
 export interface ToolResult {
   tool: string;
@@ -41,7 +45,8 @@ export function readConversation(messages: MessageParam[]): Conversation {
 
 const textBlock = (text: string): TextBlockParam => ({ type: 'text', text });
 
-const isFromUser = (text: string) => text.trim() !== '' && !/^\s*(<system-reminder>|\[Request interrupted)/.test(text);
+const isFromUser = (text: string) =>
+  text.trim() !== '' && !/^\s*(<system-reminder>|\[Request interrupted)/.test(text);
 
 function resultText({ content }: ToolResultBlockParam): string {
   if (typeof content === 'string') return content;

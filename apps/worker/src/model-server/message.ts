@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { ContentBlock, Message, RawMessageStreamEvent, Usage } from '@anthropic-ai/sdk/resources/messages';
+import type {
+  ContentBlock,
+  Message,
+  RawMessageStreamEvent,
+  Usage,
+} from '@anthropic-ai/sdk/resources/messages';
 
 /** One turn of a script. */
 export interface Reply {
@@ -80,7 +85,8 @@ function* deltas(block: ContentBlock): Generator<Delta> {
     for (const thinking of pieces(block.thinking)) yield { type: 'thinking_delta', thinking };
     yield { type: 'signature_delta', signature: block.signature };
   } else if (block.type === 'tool_use') {
-    for (const json of pieces(JSON.stringify(block.input))) yield { type: 'input_json_delta', partial_json: json };
+    for (const json of pieces(JSON.stringify(block.input)))
+      yield { type: 'input_json_delta', partial_json: json };
   }
 }
 

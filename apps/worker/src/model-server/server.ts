@@ -1,20 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageParam } from '@anthropic-ai/sdk/resources/messages';
 import { z } from 'zod';
-import { sendApiError } from './api-error.ts';
+import { sendApiError } from '../http/api-error.ts';
+import { keyOf, type LoopbackServer, serveLoopback } from '../http/loopback.ts';
 import { readConversation } from './conversation.ts';
 import { countTokens, type Reply, toMessage, toStream } from './message.ts';
 import { type Script, writeExpoApp } from './script/expo-app.ts';
 
 const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
-
-export interface ModelServer {
-  url: string;
-  close(): Promise<void>;
-}
 
 export interface ModelServerOptions {
   script?: Script;
@@ -38,7 +33,7 @@ const messageRequest = countRequest.extend({
  * A Messages API on loopback that follows a script instead of asking a model. It knows POST /v1/messages,
  * streamed or not, and POST /v1/messages/count_tokens; anything else is answered as the real API would.
  */
-export async function startModelServer(options: ModelServerOptions = {}): Promise<ModelServer> {
+export async function startModelServer(options: ModelServerOptions = {}): Promise<LoopbackServer> {
   const { script = writeExpoApp, pieceMs = 0, apiKey } = options;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -53,7 +48,11 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const body = await readBody(request);
     if (body === undefined) {
       response.setHeader('connection', 'close');
-      return sendApiError(response, 'request_too_large', 'Request exceeds the maximum allowed number of bytes');
+      return sendApiError(
+        response,
+        'request_too_large',
+        'Request exceeds the maximum allowed number of bytes',
+      );
     }
     const schema = pathname.endsWith('/count_tokens') ? countRequest : messageRequest;
     const parsed = schema.safeParse(parseJson(body));
@@ -71,7 +70,10 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const message = toMessage(reply, model, inputTokens);
     if (!stream) return sendJson(response, message);
 
-    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+    });
     for (const event of toStream(message)) {
       if (response.destroyed) return;
       response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
@@ -80,28 +82,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     response.end();
   }
 
-  const server = createServer((request, response) => {
-    handle(request, response).catch((error) => {
-      if (response.headersSent) response.destroy();
-      else sendApiError(response, 'api_error', error instanceof Error ? error.message : 'Internal server error');
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-function keyOf(request: IncomingMessage): string | undefined {
-  const key = request.headers['x-api-key'];
-  return typeof key === 'string' ? key : request.headers.authorization?.replace(/^Bearer /, '');
+  return serveLoopback(handle);
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {

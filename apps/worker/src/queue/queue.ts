@@ -80,12 +80,10 @@ export function createQueue(pool: pg.Pool, workerId: string, leaseMs: number): Q
       return rows;
     },
     async complete(job, result) {
-      await pool.query('select private.complete_jobs($1, array[$2]::uuid[], array[$3]::int[], array[$4]::jsonb[])', [
-        workerId,
-        job.id,
-        job.attempt,
-        JSON.stringify(result),
-      ]);
+      await pool.query(
+        'select private.complete_jobs($1, array[$2]::uuid[], array[$3]::int[], array[$4]::jsonb[])',
+        [workerId, job.id, job.attempt, JSON.stringify(result)],
+      );
     },
     async fail(job, { code, message, retryable }) {
       const { rows } = await pool.query<{ status: JobStatus }>(

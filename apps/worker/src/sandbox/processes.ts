@@ -12,13 +12,18 @@ interface ProcessEntry {
   environment: string;
 }
 
+/** The processes that carry the mark, and all that descend from one. */
+export async function findProcesses(mark: string): Promise<number[]> {
+  return marked(await processes(), mark);
+}
+
 /**
  * Kills every process that carries the mark and all that descend from one, until none is left. A process group
  * would not do: the agent runs each shell command in a group of its own.
  */
 export async function endProcesses(mark: string): Promise<void> {
   for (let round = 0; ; round++) {
-    const pids = marked(await processes(), mark);
+    const pids = await findProcesses(mark);
     if (pids.length === 0) return;
     if (round === 100) throw new Error(`${pids.length} processes of a sandbox cannot be ended`);
     for (const pid of pids) kill(pid);

@@ -7,6 +7,7 @@ import {
   type Options,
   query,
   type SDKAssistantMessageError,
+  type SDKMessage,
   type SDKResultMessage,
 } from '@anthropic-ai/claude-agent-sdk';
 import { z } from 'zod';
@@ -28,6 +29,8 @@ export interface ClaudeExecutorOptions {
   model?: string | undefined;
   maxTurns?: number | undefined;
   maxBudgetUsd?: number | undefined;
+  /** How often one call of the model is tried again, within a run, before the run fails. */
+  modelRetries?: number | undefined;
 }
 
 const INSTRUCTIONS = `You build a mobile app with Expo and React Native, in TypeScript, for a person who watches on their phone.
@@ -60,7 +63,8 @@ export function createClaudeExecutor(options: ClaudeExecutorOptions): Executor {
       };
       signal.addEventListener('abort', stop, { once: true });
       try {
-        const env = agentEnvironment({ access, sandbox, mark, temporary, system: options.system });
+        const { system, modelRetries = 5 } = options;
+        const env = agentEnvironment({ access, sandbox, mark, temporary, system, modelRetries });
         return await converse(execution, options, env, abort);
       } catch (error) {
         signal.throwIfAborted();
@@ -117,31 +121,23 @@ async function converse(
       ...(options.maxBudgetUsd && { maxBudgetUsd: options.maxBudgetUsd }),
     },
   });
-  try {
-    for await (const message of conversation) {
-      execution.signal.throwIfAborted();
-      for (const event of translate(message)) await emit(event);
-      if (message.type === 'system' && message.subtype === 'init') {
-        await remember(message.session_id, resumable?.agent_cost_usd ?? 0);
-      } else if (message.type === 'assistant' && message.error) {
-        modelError = message.error;
-      } else if (message.type === 'result') {
-        result = message;
-        await remember(message.session_id, message.total_cost_usd);
-      }
-    }
-  } catch (error) {
-    // After its result the process may end as it likes; what `emit` throws is not the agent's.
-    if (!isSdkError(error)) throw error;
-    if (!result) {
-      throw new ExecutorError('agent_crashed', 'The agent stopped unexpectedly.', {
-        retryable: true,
-        cause: errors.lastLine() || error,
-      });
+  for await (const message of untilExit(conversation, errors, () => result !== undefined)) {
+    execution.signal.throwIfAborted();
+    for (const event of translate(message)) await emit(event);
+    if (message.type === 'system' && message.subtype === 'init') {
+      await remember(message.session_id, resumable?.agent_cost_usd ?? 0);
+    } else if (message.type === 'assistant' && message.error) {
+      modelError = message.error;
+    } else if (message.type === 'result') {
+      result = message;
+      await remember(message.session_id, message.total_cost_usd);
     }
   }
-  if (!result) throw new ExecutorError('agent_crashed', 'The agent ended without a result.', { retryable: true });
-  return toResult(result, modelError, resumable?.agent_cost_usd ?? 0);
+  if (!result)
+    throw new ExecutorError('agent_crashed', 'The agent ended without a result.', { retryable: true });
+  const outcome = toResult(result, modelError, resumable?.agent_cost_usd ?? 0);
+  // The SDK prices the scripted model's tokens as if a model had been asked.
+  return kind === 'scripted' ? { ...outcome, cost_usd: 0 } : outcome;
 }
 
 /** Options that keep the run to its prompt, its directory and its tools, whatever lies on this machine. */
@@ -169,7 +165,12 @@ function isolation(sandbox: Sandbox): Options {
     skills: [],
     // The prompt comes from a stranger: `@/etc/passwd` in it is text, and so is `/config`.
     verbatimPrompts: true,
-    systemPrompt: { type: 'preset', preset: 'claude_code', append: INSTRUCTIONS, excludeDynamicSections: true },
+    systemPrompt: {
+      type: 'preset',
+      preset: 'claude_code',
+      append: INSTRUCTIONS,
+      excludeDynamicSections: true,
+    },
     tools: TOOLS,
     // The hook decides; what would still ask for permission is denied. (bypassPermissions is refused as root.)
     permissionMode: 'dontAsk',
@@ -177,15 +178,32 @@ function isolation(sandbox: Sandbox): Options {
   };
 }
 
-// The SDK's errors have no common class: they come from its own code, ours do not.
-function isSdkError(error: unknown): boolean {
-  return error instanceof Error && !('code' in error && typeof error.code === 'string');
+/** The messages of a conversation; the process's own failure as an ExecutorError, unless it came after the end. */
+async function* untilExit(
+  conversation: AsyncIterable<SDKMessage>,
+  errors: StderrTail,
+  hasEnded: () => boolean,
+): AsyncGenerator<SDKMessage> {
+  try {
+    yield* conversation;
+  } catch (error) {
+    if (hasEnded()) return;
+    throw new ExecutorError('agent_crashed', 'The agent stopped unexpectedly.', {
+      retryable: true,
+      cause: errors.lastLine() || error,
+    });
+  }
 }
 
-function stderrTail() {
+interface StderrTail {
+  add(chunk: Buffer): void;
+  lastLine(): string;
+}
+
+function stderrTail(): StderrTail {
   let tail = '';
   return {
-    add: (chunk: Buffer) => {
+    add: (chunk) => {
       tail = (tail + chunk.toString('utf8')).slice(-4096);
     },
     lastLine: () => tail.trim().split('\n').at(-1) ?? '',

@@ -13,8 +13,9 @@ export function agentEnvironment(options: {
   mark: string;
   temporary: string;
   system: Record<string, string>;
+  modelRetries: number;
 }): Record<string, string> {
-  const { access, sandbox, mark, temporary, system } = options;
+  const { access, sandbox, mark, temporary, system, modelRetries } = options;
   const [markName = '', markValue = ''] = mark.split('=', 2);
   return {
     ...system,
@@ -27,6 +28,7 @@ export function agentEnvironment(options: {
 
     ANTHROPIC_BASE_URL: access.baseUrl,
     ANTHROPIC_API_KEY: access.apiKey,
+    CLAUDE_CODE_MAX_RETRIES: String(modelRetries),
     NO_PROXY: '127.0.0.1,localhost',
 
     CLAUDE_CONFIG_DIR: configDirectory(sandbox.home),

@@ -34,12 +34,22 @@ export function toResult(
   earlierCost: number,
 ): ExecutionResult {
   if (result.subtype !== 'success') {
-    const [code, message, retryable] = RESULT_ERRORS[result.subtype] ?? ['agent_failed', 'The agent failed.', true];
+    const [code, message, retryable] = RESULT_ERRORS[result.subtype] ?? [
+      'agent_failed',
+      'The agent failed.',
+      true,
+    ];
     throw new ExecutorError(code, message, { retryable, cause: result.errors?.join('; ') });
   }
   if (result.is_error) {
-    const [message, retryable] = (modelError && MODEL_ERRORS[modelError]) ?? ['The model failed to answer.', true];
-    throw new ExecutorError(`model_${modelError ?? 'failed'}`, message, { retryable, cause: result.result });
+    const [message, retryable] = (modelError && MODEL_ERRORS[modelError]) ?? [
+      'The model failed to answer.',
+      true,
+    ];
+    throw new ExecutorError(`model_${modelError ?? 'failed'}`, message, {
+      retryable,
+      cause: `HTTP status ${result.api_error_status ?? 'unknown'}`,
+    });
   }
   const { usage } = result;
   return {

@@ -1,5 +1,5 @@
-import type { SDKAssistantMessage, SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import { isAbsolute, join, relative } from 'node:path';
+import type { SDKAssistantMessage, SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
 import type { SessionEvent } from '../../events/event.ts';
 
 interface ToolCall {
@@ -92,8 +92,7 @@ export function createTranslator(project: string, attempt: number): (message: SD
 /** Replaces the project's own path by what the agent would see as `.`: it says who runs the worker, and where. */
 function pathHider(project: string): (text: string) => string {
   const sandbox = join(project, '..');
-  return (text) =>
-    text.replaceAll(`${project}/`, '').replaceAll(project, '.').replaceAll(sandbox, '..');
+  return (text) => text.replaceAll(`${project}/`, '').replaceAll(project, '.').replaceAll(sandbox, '..');
 }
 
 // The SDK does not give the exit code; where the command failed, its text begins with it.
@@ -123,7 +122,9 @@ function textOf(blocks: { type: string; text?: string }[]): string {
 }
 
 function countPatch(patch: unknown): { added: number; removed: number } {
-  const lines = Array.isArray(patch) ? patch.flatMap((hunk) => (hunk as { lines?: string[] }).lines ?? []) : [];
+  const lines = Array.isArray(patch)
+    ? patch.flatMap((hunk) => (hunk as { lines?: string[] }).lines ?? [])
+    : [];
   return {
     added: lines.filter((line) => line.startsWith('+')).length,
     removed: lines.filter((line) => line.startsWith('-')).length,
@@ -141,4 +142,5 @@ function mapStrings(value: Record<string, unknown>, map: (text: string) => strin
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, visit(inner)]));
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

@@ -26,7 +26,15 @@ export function appFiles(wish: string) {
   return {
     'App.tsx': screen(title, wish),
     'app.json': `${JSON.stringify(
-      { expo: { name: title, slug, version: '1.0.0', orientation: 'portrait', userInterfaceStyle: 'automatic' } },
+      {
+        expo: {
+          name: title,
+          slug,
+          version: '1.0.0',
+          orientation: 'portrait',
+          userInterfaceStyle: 'automatic',
+        },
+      },
       null,
       2,
     )}\n`,

@@ -13,7 +13,8 @@ export const writeExpoApp: Script = (conversation) => {
   const [look] = conversation.results;
   if (!look) {
     return {
-      thinking: 'First I need to know what is in the project: a new app and a change to one are different work.',
+      thinking:
+        'First I need to know what is in the project: a new app and a change to one are different work.',
       text: "I'll look at the project first.",
       tools: [bash('pwd && ls -A', 'Show the project directory')],
     };
@@ -49,8 +50,8 @@ function build({ prompt, results }: Conversation, inProject: (path: string) => s
         text: 'Let me check what is on disk.',
         tools: [
           bash(
-            `ls -la && wc -l App.tsx && node -p "require('./app.json').expo.slug"`,
-            'List the files and read the configuration',
+            `wc -l * && node -p "require('./app.json').expo.slug"`,
+            'Count the lines and read the configuration',
           ),
         ],
       };
@@ -63,7 +64,7 @@ function build({ prompt, results }: Conversation, inProject: (path: string) => s
             name: 'Edit',
             input: {
               file_path: inProject('App.tsx'),
-              old_string: '            onPress={() => dispatch({ type: \'toggle\', id: item.id })}\n',
+              old_string: "            onPress={() => dispatch({ type: 'toggle', id: item.id })}\n",
               new_string:
                 '            accessibilityRole="checkbox"\n            accessibilityState={{ checked: item.done }}\n            onPress={() => dispatch({ type: \'toggle\', id: item.id })}\n',
             },

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { CommandError, describe, loadEnvironment, repositoryRoot, type Target, target } from '@mobvibe/cli';
+import { z } from 'zod';
+
+export interface WorkerConfig {
+  /** New for each process: (worker, attempt) is the fencing token, and a restarted worker must not inherit it. */
+  workerId: string;
+  concurrency: number;
+  leaseMs: number;
+  pollMs: number;
+  jobTimeoutMs: number;
+  dataDirectory: string;
+  agent: { model?: string | undefined; maxTurns: number; maxBudgetUsd: number };
+  /** Undefined: the scripted model server. */
+  anthropic: { apiKey: string; baseUrl: string } | undefined;
+  /** What the agent's programs get of this machine's environment. */
+  system: Record<string, string>;
+}
+
+const seconds = (least: number) =>
+  z.coerce
+    .number()
+    .min(least)
+    .transform((value) => value * 1000);
+
+const schema = z.object({
+  workerId: z
+    .string()
+    .regex(/^[\w.:-]{1,200}$/, 'letters, digits and . : _ - only, at most 200')
+    .default(() => `${hostname().slice(0, 100)}-${process.pid}-${randomBytes(4).toString('hex')}`),
+  concurrency: z.coerce.number().int().min(1).max(100).default(2),
+  lease: seconds(1).default(30_000),
+  poll: seconds(0.1).default(5_000),
+  timeout: seconds(1).default(30 * 60_000),
+  data: z
+    .string()
+    .min(1)
+    .default(join(repositoryRoot, '.local', 'worker')),
+  model: z.string().min(1).optional(),
+  maxTurns: z.coerce.number().int().min(1).default(100),
+  maxBudget: z.coerce.number().positive().default(5),
+});
+
+/** Settings as the command line gives them: text, times in seconds. */
+export type WorkerSettings = { [Key in keyof z.input<typeof schema>]?: string | number | undefined };
+
+/**
+ * The worker's typed configuration, from its settings and the environment.
+ * @throws CommandError naming the setting that is wrong.
+ */
+export function loadWorkerConfig(settings: WorkerSettings = {}): WorkerConfig {
+  const parsed = schema.safeParse(settings);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const option = String(issue?.path[0]).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new CommandError(`--${option}: ${issue?.message}`, 'pnpm worker run --help says what it takes', {
+      exitCode: 2,
+    });
+  }
+  const { lease, poll, timeout, data, model, maxTurns, maxBudget, ...rest } = parsed.data;
+  const { ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL } = loadEnvironment();
+  return {
+    ...rest,
+    leaseMs: lease,
+    pollMs: poll,
+    jobTimeoutMs: timeout,
+    dataDirectory: resolve(data),
+    agent: { model, maxTurns, maxBudgetUsd: maxBudget },
+    anthropic: ANTHROPIC_API_KEY
+      ? { apiKey: ANTHROPIC_API_KEY, baseUrl: ANTHROPIC_BASE_URL ?? 'https://api.anthropic.com' }
+      : undefined,
+    system: systemEnvironment(),
+  };
+}
+
+/**
+ * The database as a worker logs in: as mobvibe_worker where that role's password is given, else as DATABASE_URL
+ * says.
+ * @throws CommandError when no database is given.
+ */
+export function workerTarget(): Target {
+  const given = target('runtime');
+  const { MOBVIBE_WORKER_PASSWORD } = loadEnvironment();
+  const url = new URL(given.url);
+  if (!MOBVIBE_WORKER_PASSWORD || url.username === 'mobvibe_worker') return given;
+  // A pooler names the tenant behind the role: postgres.<tenant>.
+  const [, tenant] = decodeURIComponent(url.username).split('.', 2);
+  url.username = encodeURIComponent(tenant ? `mobvibe_worker.${tenant}` : 'mobvibe_worker');
+  url.password = encodeURIComponent(MOBVIBE_WORKER_PASSWORD);
+  return describe(url.href);
+}
+
+function systemEnvironment(): Record<string, string> {
+  const names = ['LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
+  const present = names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []));
+  // Node is there, whatever PATH the worker was started with.
+  const path = [process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin', dirname(process.execPath)].join(
+    delimiter,
+  );
+  return { ...Object.fromEntries(present), PATH: path };
+}

@@ -1,0 +1,3 @@
+export { type Deployed, type DeployOptions, deploy } from './deploy.ts';
+export { type MigrationFile, readMigrations } from './history.ts';
+export { prisma, projectFolder } from './prisma.ts';

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { loginUrl } from '@mobvibe/db';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { TEMPLATE } from './global-setup.ts';
+
+/** A database of one test file. */
+export interface TestDatabase {
+  /** As `postgres`, the role that owns our objects. */
+  url: string;
+  /** A connection as `postgres`. */
+  sql: pg.Client;
+  /** Runs `task` in a transaction as mobvibe_app turned into that user; rolled back when it throws. */
+  asUser<T>(userId: string, task: (client: pg.Client) => Promise<T>): Promise<T>;
+  asAnon<T>(task: (client: pg.Client) => Promise<T>): Promise<T>;
+  asServiceRole<T>(task: (client: pg.Client) => Promise<T>): Promise<T>;
+  /** A connection as the login role mobvibe_worker. */
+  asWorker<T>(task: (client: pg.Client) => Promise<T>): Promise<T>;
+  /** Signs a user up, as Supabase Auth does; the trigger makes the profile. */
+  createUser(options?: { tier?: string; email?: string }): Promise<string>;
+  drop(): Promise<void>;
+}
+
+/**
+ * Makes a database for one test file.
+ * @param from `migrated` (the default) or `platform`: nothing but what Supabase provides
+ */
+export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrated'): Promise<TestDatabase> {
+  const server = inject('server');
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const maintenance = new pg.Client({ connectionString: at(server.adminUrl, 'template1') });
+  await maintenance.connect();
+  const template = from === 'migrated' ? TEMPLATE : 'postgres';
+  await maintenance.query(`create database ${name} template ${template} owner postgres`);
+
+  const url = at(server.url, name);
+  const sql = await open(url);
+
+  const inTransaction = async <T>(
+    login: string,
+    role: string,
+    claims: object,
+    task: (client: pg.Client) => Promise<T>,
+  ): Promise<T> => {
+    const client = await open(login);
+    try {
+      await client.query('begin');
+      await client.query(`set local role ${role}`);
+      await client.query("select set_config('request.jwt.claims', $1, true)", [JSON.stringify(claims)]);
+      const result = await task(client);
+      await client.query('commit');
+      return result;
+    } finally {
+      await client.end();
+    }
+  };
+
+  return {
+    url,
+    sql,
+    asUser: (userId, task) =>
+      inTransaction(
+        loginUrl('mobvibe_app', url),
+        'authenticated',
+        { sub: userId, role: 'authenticated' },
+        task,
+      ),
+    asAnon: (task) => inTransaction(loginUrl('mobvibe_app', url), 'anon', { role: 'anon' }, task),
+    asServiceRole: (task) => inTransaction(url, 'service_role', { role: 'service_role' }, task),
+    asWorker: async (task) => {
+      const client = await open(loginUrl('mobvibe_worker', url));
+      try {
+        return await task(client);
+      } finally {
+        await client.end();
+      }
+    },
+    createUser: async ({ tier = 'free', email = `${randomUUID()}@example.com` } = {}) => {
+      const id = randomUUID();
+      await sql.query(
+        `insert into auth.users (id, instance_id, aud, role, email, created_at, updated_at)
+         values ($1, '00000000-0000-0000-0000-000000000000', 'authenticated', 'authenticated', $2, now(), now())`,
+        [id, email],
+      );
+      await sql.query('update public.profiles set tier = $2::public.tier where id = $1', [id, tier]);
+      return id;
+    },
+    drop: async () => {
+      await sql.end();
+      await maintenance.query(`drop database ${name} with (force)`);
+      await maintenance.end();
+    },
+  };
+}
+
+const at = (url: string, database: string): string =>
+  Object.assign(new URL(url), { pathname: database }).href;
+
+async function open(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
+}

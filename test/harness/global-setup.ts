@@ -1,0 +1,45 @@
+import { readFileSync, readdirSync } from 'node:fs'; import { migrationsDirectory } from '@mobvibe/db/migrations';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, withConnection } from '@mobvibe/cli';
+import { startServer } from '@mobvibe/local';
+import { applyLayer, setPassword } from '@mobvibe/rls-sql';
+import type { TestProject } from 'vitest/node';
+
+export const TEMPLATE = 'mobvibe_template';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The test server: `url` as postgres, `adminUrl` as the platform's superuser. */
+    server: { url: string; adminUrl: string };
+  }
+}
+
+/** Starts the server of this run and makes the template that every test database is cloned from. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = await mkdtemp(join(tmpdir(), 'mobvibe-test-'));
+  const server = await startServer({ directory, durable: false });
+  try {
+    await makeTemplate(server.url);
+  } catch (error) {
+    await server.stop({ remove: true });
+    throw error;
+  }
+  project.provide('server', { url: server.url, adminUrl: server.adminUrl });
+  return () => server.stop({ remove: true });
+}
+
+// The database `postgres` stays a bare platform: tests of the platform and of a first migration clone it.
+async function makeTemplate(url: string): Promise<void> {
+  await withConnection(describe(url), (client) =>
+    client.query(`create database ${TEMPLATE} template postgres`),
+  );
+  const template = describe(Object.assign(new URL(url), { pathname: TEMPLATE }).href);
+  await withConnection(template, async (c) => { await c.query('create table public._prisma_migrations (migration_name text, rolled_back_at timestamptz, finished_at timestamptz)'); for (const n of readdirSync(migrationsDirectory).sort().filter((x) => /^\d/.test(x))) { await c.query(readFileSync(migrationsDirectory + '/' + n + '/migration.sql', 'utf8')); await c.query('insert into public._prisma_migrations values ($1)', [n]); } });
+  await withConnection(template, async (client) => {
+    await applyLayer(client);
+    await setPassword(client, template.url, 'mobvibe_app', 'mobvibe_app');
+    await setPassword(client, template.url, 'mobvibe_worker', 'mobvibe_worker');
+  });
+}

@@ -1,0 +1,297 @@
+import { applyLayer, readSqlFiles, type SqlFile, verifyLayer } from '@mobvibe/rls-sql';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { dumpCatalog } from '../harness/catalog.ts';
+import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+
+let db: TestDatabase;
+beforeEach(async () => {
+  db = await createTestDatabase();
+});
+afterEach(() => db.drop());
+
+const files = readSqlFiles();
+const edited = (path: string, edit: (sql: string) => string): SqlFile[] =>
+  files.map((file) =>
+    file.path === path ? { ...file, sql: edit(file.sql), checksum: `edited ${path}` } : file,
+  );
+const extra = (path: string, sql: string): SqlFile[] =>
+  [
+    ...files,
+    { path, sql, checksum: path, requires: ['public.projects'], downSql: null, eachApply: false },
+  ].sort((a, b) => (a.path < b.path ? -1 : 1));
+const policies = async (table: string) =>
+  (
+    await db.sql.query('select polname from pg_policy where polrelid = $1::regclass order by polname', [
+      table,
+    ])
+  ).rows.map((row) => row.polname);
+
+describe('apply', () => {
+  test('leaves no file waiting on a fully migrated database', async () => {
+    expect(await applyLayer(db.sql)).toMatchObject({
+      applied: [],
+      waiting: [],
+      removed: [],
+      unchanged: files.length,
+    });
+  });
+
+  test('changes nothing the second time', async () => {
+    const before = await dumpCatalog(db.sql);
+    await applyLayer(db.sql);
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+
+  test('records which file made what, when, and by which version', async () => {
+    const { rows } = await db.sql.query(
+      "select checksum, applied_by, applied_at is not null as dated from rls_sql.files where path = '40_tables/public.projects.sql'",
+    );
+    expect(rows).toEqual([
+      { checksum: expect.stringMatching(/^[0-9a-f]{64}$/), applied_by: '0.1.0', dated: true },
+    ]);
+    const { rows: made } = await db.sql.query(
+      "select kind, count(*)::int from rls_sql.objects where path = '40_tables/public.projects.sql' group by kind order by kind",
+    );
+    expect(made).toEqual([
+      { kind: 'grants', count: 1 },
+      { kind: 'policy', count: 3 },
+      { kind: 'trigger', count: 1 },
+    ]);
+  });
+
+  test('a policy removed from its file disappears, the others stay', async () => {
+    const path = '40_tables/public.projects.sql';
+    const without = edited(path, (sql) =>
+      sql.replace(/create policy "Users update[^;]+;\ncomment on policy[^;]+;/, ''),
+    );
+    await applyLayer(db.sql, { files: without });
+    expect(await policies('public.projects')).toEqual([
+      'Users create their own projects',
+      'Users read their own projects',
+    ]);
+  });
+
+  test('a file removed takes its function, its policies and its grants along', async () => {
+    const path = '40_tables/public.session_events.sql';
+    const rest = files.filter((file) => file.path !== path && !file.path.includes('events_since'));
+    // The table is now one that no file knows, which verify must refuse: nothing may change.
+    await expect(applyLayer(db.sql, { files: rest })).rejects.toMatchObject({
+      message: expect.stringContaining('public.session_events has no policies and grants'),
+    });
+    expect(await policies('public.session_events')).toHaveLength(1);
+
+    await applyLayer(db.sql, { files: files.filter((file) => !file.path.includes('events_since')) });
+    const { rows } = await db.sql.query("select to_regproc('public.events_since') as gone");
+    expect(rows).toEqual([{ gone: null }]);
+  });
+
+  test('a file that fails changes nothing, and is named', async () => {
+    const before = await dumpCatalog(db.sql);
+    const broken = extra(
+      '40_tables/zzz.sql',
+      'drop policy "Users read their own projects" on public.projects; select no_such_column from public.projects;',
+    );
+    await expect(applyLayer(db.sql, { files: broken })).rejects.toMatchObject({
+      message: expect.stringMatching(/^40_tables\/zzz\.sql: column "no_such_column" does not exist/),
+    });
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+
+  test('an object declared by two files is refused', async () => {
+    const twice = extra('40_tables/zzz.sql', 'grant select on table public.projects to anon;');
+    await expect(applyLayer(db.sql, { files: twice })).rejects.toMatchObject({
+      message: expect.stringContaining(
+        'declared by both 40_tables/public.projects.sql and 40_tables/zzz.sql',
+      ),
+    });
+  });
+
+  test('what was dropped by hand comes back', async () => {
+    const before = await dumpCatalog(db.sql);
+    await db.sql.query('drop policy "Users read their own projects" on public.projects');
+    await db.sql.query('drop function public.events_since');
+    await applyLayer(db.sql);
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+
+  test('twenty at once end in one correct state', async () => {
+    await db.sql.query('drop schema rls_sql cascade');
+    const before = (await dumpCatalog(db.sql)).filter((line) => !line.includes('rls_sql'));
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const client = new pg.Client({ connectionString: db.url });
+        await client.connect();
+        return client;
+      }),
+    );
+    try {
+      const results = await Promise.all(clients.map((client) => applyLayer(client)));
+      expect(results.filter((result) => result.applied.length > 0)).toHaveLength(1);
+    } finally {
+      await Promise.all(clients.map((client) => client.end()));
+    }
+    expect((await dumpCatalog(db.sql)).filter((line) => !line.includes('rls_sql'))).toEqual(before);
+    expect(await verifyLayer(db.sql)).toEqual([]);
+  });
+
+  test('a connection that dies half-way changes nothing', async () => {
+    const before = await dumpCatalog(db.sql);
+    const client = new pg.Client({ connectionString: db.url });
+    client.on('error', () => {});
+    await client.connect();
+    const slow = extra(
+      '40_tables/zzz.sql',
+      'drop policy "Users read their own projects" on public.projects; select pg_terminate_backend(pg_backend_pid());',
+    );
+    await expect(applyLayer(client, { files: slow })).rejects.toThrow();
+    await client.end().catch(() => {});
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+});
+
+describe('a change made by hand', () => {
+  const changes: [string, string, string][] = [
+    [
+      'policy "Users read their own projects" on public.projects',
+      'alter policy "Users read their own projects" on public.projects using (true)',
+      '40_tables/public.projects.sql',
+    ],
+    [
+      'grants public.projects',
+      'grant delete on public.projects to authenticated',
+      '40_tables/public.projects.sql',
+    ],
+    [
+      'grants public.profiles',
+      'grant update (tier) on public.profiles to authenticated',
+      '40_tables/public.profiles.sql',
+    ],
+    ['grants schema private', 'grant usage on schema private to authenticated', '20_schemas/private.sql'],
+    [
+      'function public.events_since',
+      'grant execute on function public.events_since to anon',
+      '30_functions/events_since.sql',
+    ],
+    [
+      'trigger projects_set_updated_at on public.projects',
+      'alter table public.projects disable trigger projects_set_updated_at',
+      '40_tables/public.projects.sql',
+    ],
+    [
+      'grants public.projects',
+      'alter table public.projects disable row level security',
+      '40_tables/public.projects.sql',
+    ],
+  ];
+  test.each(changes)('to %s is named and refused (%s)', async (object, change, path) => {
+    await db.sql.query(change);
+    const findings = await verifyLayer(db.sql);
+    expect(findings[0]).toMatchObject({
+      problem: `${object} was changed by hand: it is not what ${path} says`,
+      fix: expect.stringContaining('pnpm rls apply --repair'),
+    });
+    const before = await dumpCatalog(db.sql);
+    await expect(applyLayer(db.sql)).rejects.toMatchObject({
+      message: expect.stringContaining(`${object} was changed by hand`),
+    });
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+
+  test('is put right by repair', async () => {
+    const before = await dumpCatalog(db.sql);
+    await db.sql.query('alter policy "Users read their own projects" on public.projects using (true)');
+    await db.sql.query('grant delete on public.projects to authenticated');
+    await applyLayer(db.sql, { repair: true });
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+
+  test('gives way to a file that changed as well', async () => {
+    await db.sql.query('alter policy "Users read their own projects" on public.projects using (true)');
+    await applyLayer(db.sql, {
+      files: edited('40_tables/public.projects.sql', (sql) => `${sql}\n-- edited\n`),
+    });
+    const { rows } = await db.sql.query(
+      "select pg_get_expr(polqual, polrelid) as expression from pg_policy where polname = 'Users read their own projects'",
+    );
+    expect(rows[0].expression).toContain('auth.uid()');
+  });
+});
+
+describe('verify', () => {
+  test('finds nothing on a migrated database', async () => {
+    expect(await verifyLayer(db.sql)).toEqual([]);
+  });
+
+  const violations: [string, string, RegExp, RegExp][] = [
+    [
+      'a stray policy',
+      'create policy "All" on public.projects for all to public using (true)',
+      /policy "All" on public\.projects is declared by no file/,
+      /sql\/40_tables/,
+    ],
+    [
+      'a stray function',
+      'create function public.f() returns int language sql as $$ select 1 $$',
+      /function public\.f is declared by no file/,
+      /30_functions/,
+    ],
+    [
+      'a stray trigger',
+      'create trigger t before insert on public.projects for each row execute function private.set_updated_at()',
+      /trigger t on public\.projects is declared by no file/,
+      /40_tables/,
+    ],
+    [
+      'a table that no file knows',
+      'create table public.notes (id int)',
+      /exposed table public\.notes has no policies and grants/,
+      /write packages\/rls-sql\/sql\/40_tables\/public\.notes\.sql/,
+    ],
+    [
+      'a view that no file knows',
+      'create view public.peek as select * from public.profiles',
+      /public\.peek has no policies and grants/,
+      /40_tables\/public\.peek\.sql/,
+    ],
+    [
+      'an open partition',
+      'grant usage on schema partitions to authenticated; grant select on partitions.session_events_default to authenticated',
+      /partitions\.session_events_default is granted/,
+      /revoke all on table partitions\.session_events_default/,
+    ],
+    [
+      'a partition without row-level security',
+      'alter table partitions.session_events_default disable row level security',
+      /row-level security is off on partitions\.session_events_default/,
+      /enable row level security/,
+    ],
+  ];
+  test.each(violations)('finds %s', async (_, sql, problem, fix) => {
+    await db.sql.query(sql);
+    expect(await verifyLayer(db.sql)).toContainEqual(
+      expect.objectContaining({ problem: expect.stringMatching(problem), fix: expect.stringMatching(fix) }),
+    );
+    const before = await dumpCatalog(db.sql);
+    await expect(applyLayer(db.sql)).rejects.toThrow();
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+  });
+
+  test('says that a file is not in force', async () => {
+    const findings = await verifyLayer(db.sql, extra('40_tables/zzz.sql', 'select 1'));
+    expect(findings).toEqual([
+      {
+        object: '40_tables/zzz.sql',
+        problem: '40_tables/zzz.sql is not in force',
+        fix: 'pnpm turbo migrate',
+      },
+    ]);
+  });
+
+  test('leaves policies of others on tables of the platform alone', async () => {
+    await db.sql.query('create policy "Theirs" on storage.objects for select to authenticated using (false)');
+    await applyLayer(db.sql);
+    expect(await verifyLayer(db.sql)).toEqual([]);
+    expect(await policies('storage.objects')).toContain('Theirs');
+  });
+});

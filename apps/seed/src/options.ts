@@ -45,7 +45,9 @@ export function dataSetOf(options: { [Key in keyof SeedOptions]: unknown } = {})
   const parsed = schema.safeParse(options);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new CommandError(`--${issue?.path[0]} is not ${issue?.message}`, 'pnpm seed --help', { exitCode: 2 });
+    throw new CommandError(`--${issue?.path[0]} is not ${issue?.message}`, 'pnpm seed --help', {
+      exitCode: 2,
+    });
   }
   const { scale, seed, now } = parsed.data;
   return { scale, seed, now, name: `${scale}-${seed}` };

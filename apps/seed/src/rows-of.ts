@@ -3,7 +3,6 @@ import type {
   CodingSession,
   JobAttempt,
   JobStatus,
-  Profile,
   Project,
   SessionEvent,
   User,
@@ -115,10 +114,14 @@ function identityRow({ dataSet, scenario, userId, at }: Context, user: User): Id
   };
 }
 
-function profileRow({ dataSet, scenario, userId, at }: Context, user: User, jobs: CodingJob[]): Rows['profiles'][0] {
+function profileRow(
+  { dataSet, scenario, userId, at }: Context,
+  user: User,
+  jobs: CodingJob[],
+): Rows['profiles'][0] {
   const periodStart = startOfMonth(dataSet.now);
   const inPeriod = (time: Date | null) => time !== null && time >= periodStart;
-  const profile: Omit<Profile, 'updatedAt'> = {
+  return {
     id: userId,
     email: user.email,
     displayName: scenario.displayName,
@@ -130,7 +133,6 @@ function profileRow({ dataSet, scenario, userId, at }: Context, user: User, jobs
     tokensUsed: sum(jobs.filter((job) => inPeriod(job.completedAt)).map(tokensOf)),
     createdAt: at(scenario.joined),
   };
-  return profile;
 }
 
 function projectRows(context: Context, scenario: ProjectScenario): Rows {
@@ -301,7 +303,8 @@ function jobRows(context: Context, sessionId: string, path: string, scenario: Jo
       ...(isRunning ? [at(HEARTBEAT)] : []),
     ]),
   };
-  if (willRetry && job.attempt >= job.maxAttempts) throw new Error(`${path} cannot be retried: no attempt is left`);
+  if (willRetry && job.attempt >= job.maxAttempts)
+    throw new Error(`${path} cannot be retried: no attempt is left`);
   return { ...noRows(), jobs: [job], attempts, events };
 }
 
@@ -348,6 +351,7 @@ function tokensOf(job: CodingJob): bigint {
 const startOfMonth = (time: Date): Date => new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), 1));
 const later = (time: Date, milliseconds: number): Date => new Date(time.getTime() + milliseconds);
 const latest = (times: Date[]): Date => new Date(Math.max(...times.map(Number)));
-const earliest = (times: Date[]): Date | null => (times.length > 0 ? new Date(Math.min(...times.map(Number))) : null);
+const earliest = (times: Date[]): Date | null =>
+  times.length > 0 ? new Date(Math.min(...times.map(Number))) : null;
 const given = <T>(value: T | null): T[] => (value === null ? [] : [value]);
 const sum = (values: bigint[]): bigint => values.reduce((total, value) => total + value, 0n);

@@ -3,10 +3,10 @@ import type { DataSet } from './options.ts';
 import { type Ago, days, minutes, seconds, type WorkerKey } from './scenario.ts';
 
 const scenarios: Record<WorkerKey, { started: Ago; lastSeen: Ago; stopped?: Ago }> = {
-  running: { started: days(20), lastSeen: seconds(4) },
+  running: { started: days(60), lastSeen: seconds(4) },
   stopped: { started: days(2), lastSeen: seconds(20), stopped: seconds(20) },
   // Killed: it never said that it stopped.
-  lost: { started: days(9), lastSeen: days(2) + minutes(10) },
+  lost: { started: days(9), lastSeen: days(2) + minutes(28.5) },
 };
 
 export const workerId = ({ name }: DataSet, key: WorkerKey): string => `seed-${name}-${key}`;

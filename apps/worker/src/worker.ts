@@ -54,7 +54,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
     for (const close of closers.reverse()) await close();
   };
   try {
-    const pool = openPool(target, config.concurrency);
+    const pool = openPool(target, config);
     closers.push(() => pool.end());
     const queue = createQueue(pool, config.workerId, config.leaseMs);
     await queue.register(hostname().slice(0, 255), process.pid, manifest.version).catch((error) => {
@@ -176,13 +176,15 @@ function claimLoop(options: ClaimLoopOptions): { done: Promise<WorkerSummary>; s
   };
 }
 
-function openPool(target: Target, concurrency: number): pg.Pool {
+function openPool(target: Target, { concurrency, leaseMs }: WorkerConfig): pg.Pool {
   const pool = new pg.Pool({
     connectionString: target.url,
     // Jobs write rarely and briefly; one more for claims and heartbeats each.
     max: Math.min(concurrency + 2, 20),
     application_name: 'mobvibe-worker',
     connectionTimeoutMillis: 10_000,
+    // A connection that died without a word must not hold the heartbeats up until all leases are gone.
+    query_timeout: Math.max(2_000, leaseMs / 3),
     keepAlive: true,
   });
   // An idle connection that breaks is replaced at the next query.

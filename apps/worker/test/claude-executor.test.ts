@@ -133,11 +133,11 @@ describe('the Claude executor', () => {
   });
 
   it('keeps file tools inside the project, whatever the model asks for', async () => {
-    const escape = join(data, 'escaped');
+    const elsewhere = join(data, 'escaped');
     const { run, events, sandbox } = await agent(
       calling(
         calls('Write', { file_path: '../../escaped', content: 'x' }),
-        calls('Write', { file_path: escape, content: 'x' }),
+        calls('Write', { file_path: elsewhere, content: 'x' }),
         calls('Write', { file_path: `${data}/../etc-like`, content: 'x' }),
         calls('Write', { file_path: 'out/escaped', content: 'x' }),
         calls('Read', { file_path: '/etc/passwd' }),
@@ -156,7 +156,7 @@ describe('the Claude executor', () => {
       ]),
     );
     expect(JSON.stringify(events)).not.toContain('root:');
-    await expect(access(escape)).rejects.toThrow();
+    await expect(access(elsewhere)).rejects.toThrow();
     expect(await sandbox.files()).toEqual(['inside.txt']);
   });
 

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum, DriverAdapterError } from '@prisma/driver-adapter-utils';
+import {
+  bindMigrationAwareSqlAdapterFactory,
+  ColumnTypeEnum,
+  DriverAdapterError,
+} from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { EngineError } from './errors.mjs';
 import { Session } from './session.mjs';
@@ -94,7 +98,9 @@ export class Databases {
 
   /** @param {Session} session @param {() => Promise<void>} dispose */
   async #adapter(session, dispose) {
-    const adapter = await new PrismaPg(session, { schema: session.target.schema }).connect();
+    const adapter = await new PrismaPg(/** @type {any} */ (session), {
+      schema: session.target.schema,
+    }).connect();
     const queryRaw = adapter.queryRaw.bind(adapter);
     adapter.queryRaw = async (query) => {
       const result = await queryRaw(query);

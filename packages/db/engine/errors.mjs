@@ -24,7 +24,9 @@ export class EngineError extends Error {
 export function connectionError(thrown, { host, port, user, database }) {
   const error = thrown instanceof AggregateError ? thrown.errors[0] : thrown;
   const server = `${host}:${port}`;
-  const { code = '', message = String(error) } = /** @type {{ code?: string, message?: string }} */ (error ?? {});
+  const { code = '', message = String(error) } = /** @type {{ code?: string, message?: string }} */ (
+    error ?? {}
+  );
   switch (code) {
     case '28P01':
       return new EngineError(
@@ -50,7 +52,10 @@ export function connectionError(thrown, { host, port, user, database }) {
       { database_location: server },
     );
   }
-  if (/^(UNABLE_|CERT_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS|ERR_SSL|HOSTNAME_)/.test(code) || /SSL|TLS/.test(message)) {
+  if (
+    /^(UNABLE_|CERT_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS|ERR_SSL|HOSTNAME_)/.test(code) ||
+    /SSL|TLS/.test(message)
+  ) {
     return new EngineError('P1011', `Error opening a TLS connection: ${message}`, { message });
   }
   // Everything with an SQLSTATE was said by the server, so it is there.

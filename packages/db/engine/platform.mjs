@@ -16,8 +16,11 @@ const keepGrants = readFileSync(new URL('keep-grants.sql', import.meta.url), 'ut
  * @returns {Promise<SchemaFilter>}
  */
 export async function withPlatformObjects(session, filter) {
-  const schemas = filter.externalTables.flatMap((table) => (table.includes('.') ? [table.split('.')[0]] : []));
+  const schemas = filter.externalTables.flatMap((table) =>
+    table.includes('.') ? [table.split('.')[0]] : [],
+  );
   if (schemas.length === 0) return filter;
+  /** @type {{ rows: { kind: string, name: string }[] }} */
   const { rows } = await session.query(
     `select 'table' as kind, n.nspname || '.' || c.relname as name
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -28,7 +31,8 @@ export async function withPlatformObjects(session, filter) {
      where n.nspname = any ($1) and t.typtype = 'e'`,
     [schemas],
   );
-  const named = (/** @type {string} */ kind) => rows.filter((row) => row.kind === kind).map(({ name }) => name);
+  const named = (/** @type {string} */ kind) =>
+    rows.filter((row) => row.kind === kind).map(({ name }) => name);
   return {
     externalTables: [...new Set([...filter.externalTables, ...named('table')])],
     externalEnums: [...new Set([...filter.externalEnums, ...named('enum')])],
@@ -36,16 +40,19 @@ export async function withPlatformObjects(session, filter) {
 }
 
 /**
- * Runs `reset` and then grants again what was granted on the schemas before.
+ * Runs `reset` and then gives the schemas that exist again the owners and grants they had.
  * @template T
  * @param {Session} session
  * @param {() => Promise<T>} reset
  */
 export async function keepingGrants(session, reset) {
+  /** @type {{ rows: { statement: string, schema: string }[] }} */
   const { rows: before } = await session.query(keepGrants);
   const result = await reset();
+  /** @type {{ rows: { statement: string }[] }} */
   const { rows: after } = await session.query(keepGrants);
   const kept = new Set(after.map(({ statement }) => statement));
+  /** @type {{ rows: { nspname: string }[] }} */
   const { rows: left } = await session.query('select nspname from pg_catalog.pg_namespace');
   const schemas = new Set(left.map(({ nspname }) => nspname));
   for (const { statement, schema } of before) {

@@ -50,8 +50,11 @@ export function serve(methods, toEngineError, onEnd) {
 
   /** @param {number} id @param {unknown} error */
   const sendError = (id, error) => {
-    const failed = { code: USER_FACING_ERROR, message: 'An error happened. Check the data field for details.' };
-    if (error instanceof WebAssembly.RuntimeError) {
+    const failed = {
+      code: USER_FACING_ERROR,
+      message: 'An error happened. Check the data field for details.',
+    };
+    if (error instanceof Error && error.name === 'RuntimeError') {
       const data = { is_panic: true, message: panic.message, backtrace: error.stack };
       return send({ id, error: { ...failed, message: panic.message, data } });
     }
@@ -63,7 +66,8 @@ export function serve(methods, toEngineError, onEnd) {
   const answer = async ({ id, method, params }) => {
     current = id;
     const handler = methods[method];
-    if (!handler) return send({ id, error: { code: METHOD_NOT_FOUND, message: `Method not found: ${method}` } });
+    if (!handler)
+      return send({ id, error: { code: METHOD_NOT_FOUND, message: `Method not found: ${method}` } });
     try {
       send({ id, result: (await handler(params, print)) ?? null });
     } catch (error) {

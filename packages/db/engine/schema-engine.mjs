@@ -132,7 +132,9 @@ function runServer() {
       return {};
     },
     diff: async (params, print) => {
-      const { exitCode, stdout } = await (needsNoDatabase(params) ? diffOffline(params) : call('diff', params));
+      const { exitCode, stdout } = await (needsNoDatabase(params)
+        ? diffOffline(params)
+        : call('diff', params));
       // The CLI adds the line break itself.
       if (stdout) await print(stdout.replace(/\n$/, ''));
       return { exitCode, stdout: null };

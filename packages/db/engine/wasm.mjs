@@ -18,9 +18,11 @@ export async function loadEngine() {
   });
   const entry = createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm');
   const bytes = readFileSync(new URL('schema_engine_bg.wasm', `file://${entry}`));
-  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': /** @type {any} */ (glue) });
+  // Neither has types: the libraries in use leave out WebAssembly, the package its binding.
+  const { WebAssembly } = /** @type {any} */ (globalThis);
   const { __wbg_set_wasm: bind } = /** @type {any} */ (glue);
+  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': glue });
   bind(instance.exports);
-  /** @type {any} */ (instance.exports).__wbindgen_start();
+  instance.exports.__wbindgen_start();
   return glue;
 }

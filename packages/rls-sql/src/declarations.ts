@@ -1,6 +1,6 @@
-import { CommandError, oneLine } from '@mobvibe/cli';
-import { loadModule, parseSync } from 'libpg-query';
+import { CommandError } from '@mobvibe/cli';
 import type { SqlFile } from './files.ts';
+import { statementsOf } from './statements.ts';
 
 /** What a file of the SQL layer can declare; the same words as in queries/catalog.sql. */
 export type Kind = 'function' | 'trigger' | 'policy' | 'grants' | 'role';
@@ -28,27 +28,17 @@ interface Statement {
 }
 
 /**
- * What a file declares, read from its parse tree by Postgres' own parser (libpg_query), so that a name in a
- * comment or a string is never mistaken for an object.
+ * What a file declares, read from its parse tree.
  * @throws CommandError when the file does not parse, or names a table without its schema.
  */
 export async function declarationsOf(file: SqlFile): Promise<Declaration[]> {
-  await loadModule();
   const found = new Map<string, Declaration>();
-  for (const { stmt } of parse(file)) {
-    for (const declaration of declarationsOfStatement(stmt, file)) {
+  for (const { node } of await statementsOf(file)) {
+    for (const declaration of declarationsOfStatement(node as Statement, file)) {
       found.set(`${declaration.kind} ${declaration.identity}`, declaration);
     }
   }
   return [...found.values()];
-}
-
-function parse(file: SqlFile): { stmt: Statement }[] {
-  try {
-    return parseSync(file.sql).stmts ?? [];
-  } catch (error) {
-    throw new CommandError(`${file.path} is not valid SQL: ${oneLine(error)}`, 'correct the file');
-  }
 }
 
 function declarationsOfStatement(statement: Statement, file: SqlFile): Declaration[] {

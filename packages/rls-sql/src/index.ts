@@ -1,5 +1,15 @@
+export {
+  type Access,
+  accessOf,
+  type FunctionAccess,
+  type PolicyText,
+  type Privilege,
+  type TableAccess,
+} from './access.ts';
 export { type ApplyOptions, type ApplyResult, applyInTransaction, applyLayer, lockLayer } from './apply.ts';
 export { readSqlFiles, type SqlFile, sqlDirectory } from './files.ts';
 export { setPassword } from './passwords.ts';
 export { removeLayer } from './remove.ts';
+export { firstParentheses, textAfter } from './sql-text.ts';
+export { type Node, namesOf, type Statement, statementsOf } from './statements.ts';
 export { assertVerified, type Finding, verifyLayer } from './verify.ts';

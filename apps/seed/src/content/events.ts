@@ -12,7 +12,11 @@ export interface Failure {
 /** What an agent does while it works on an app, told in the events of the worker. */
 export function storyteller(random: Faker) {
   const pause = (): number => random.number.int({ min: 400, max: 3200 });
-  const event = (type: EventScenario['type'], payload: Payload): EventScenario => ({ after: pause(), type, payload });
+  const event = (type: EventScenario['type'], payload: Payload): EventScenario => ({
+    after: pause(),
+    type,
+    payload,
+  });
 
   const started = (attempt: number): EventScenario => ({
     after: 40,
@@ -25,7 +29,12 @@ export function storyteller(random: Faker) {
   const terminal = (command: string, output: string, exitCode: number | null = 0) =>
     event('terminal', { command, output, exit_code: exitCode });
   const created = (path: string) =>
-    event('file_change', { path, change: 'created', added: random.number.int({ min: 12, max: 160 }), removed: 0 });
+    event('file_change', {
+      path,
+      change: 'created',
+      added: random.number.int({ min: 12, max: 160 }),
+      removed: 0,
+    });
   const modified = (path: string) => {
     const [added, removed] = [random.number.int({ min: 1, max: 40 }), random.number.int({ min: 0, max: 20 })];
     return event('file_change', { path, change: 'modified', added, removed });
@@ -57,7 +66,9 @@ export function storyteller(random: Faker) {
 
     /** An attempt that ends well, with a preview. */
     completes(attempt: number, component: string, more: EventScenario[] = []): Ending {
-      const preview = event('preview_ready', { url: `https://${random.string.alphanumeric(12).toLowerCase()}.preview.example.com` });
+      const preview = event('preview_ready', {
+        url: `https://${random.string.alphanumeric(12).toLowerCase()}.preview.example.com`,
+      });
       const before = [...beginning(attempt), ...work(component), ...more, preview];
       const input = random.number.int({ min: 900, max: 14_000 });
       const completed = event('completed', {
@@ -78,7 +89,11 @@ export function storyteller(random: Faker) {
     },
 
     /** An attempt that ends with an error; `retried` when another one follows. */
-    fails(attempt: number, { code, message: text, retryable }: Failure, outcome: 'retried' | 'failed'): Ending {
+    fails(
+      attempt: number,
+      { code, message: text, retryable }: Failure,
+      outcome: 'retried' | 'failed',
+    ): Ending {
       const refused = event('tool_use', {
         tool: 'WebFetch',
         input: { url: 'https://docs.example.com/expo/haptics' },
@@ -126,11 +141,11 @@ export function storyteller(random: Faker) {
 
     /** A command with far more output than anybody reads, just below what an event holds. */
     longOutput(): EventScenario {
-      const lines = Array.from({ length: 700 }, (_, line) => {
+      const lines = Array.from({ length: 1_000 }, (_, line) => {
         const file = `node_modules/${random.hacker.noun().replaceAll(' ', '-')}/${random.system.commonFileName('js')}`;
         return `${String(line + 1).padStart(4, '0')} │ bundled ${file} in ${random.number.int({ min: 1, max: 900 })} ms`;
       });
-      return terminal('npx expo export --platform all', lines.join('\n').slice(0, 48_000), 0);
+      return terminal('npx expo export --platform all', lines.join('\n').slice(0, 60_000));
     },
   };
 }

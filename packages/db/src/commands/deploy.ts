@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, connect, duration, say, type Target } from '@mobvibe/cli';
 import type pg from 'pg';
-import { cause, compare, type History, type MigrationRecord, readMigrations, readRecords } from './history.ts';
+import {
+  cause,
+  compare,
+  type History,
+  type MigrationRecord,
+  readMigrations,
+  readRecords,
+} from './history.ts';
 import { releaseLock, takeLock } from './lock.ts';
 import { checkPlatform, refuseTransactionPooler } from './platform.ts';
 import { prisma, projectFolder } from './prisma.ts';

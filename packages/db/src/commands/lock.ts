@@ -18,7 +18,8 @@ export async function takeLock(client: pg.Client, seconds: number): Promise<void
     const { rows } = await client.query('select pg_try_advisory_lock($1) as taken', [PRISMA_LOCK]);
     if (rows[0].taken) return;
     if (Date.now() >= until) throw await lockTimeout(client, seconds);
-    if (!said) say(`  another migration is running on this database; waiting up to ${seconds} s for it to end`);
+    if (!said)
+      say(`  another migration is running on this database; waiting up to ${seconds} s for it to end`);
     await sleep(POLL_MS);
   }
 }

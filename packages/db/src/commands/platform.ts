@@ -52,7 +52,9 @@ export async function checkPlatform(client: pg.Client, to: Target): Promise<void
     );
   }
   if (facts.superuser && facts.role !== 'postgres') {
-    say(`warning: ${facts.role} is a superuser; what it creates will not belong to postgres, as it would on Supabase`);
+    say(
+      `warning: ${facts.role} is a superuser; what it creates will not belong to postgres, as it would on Supabase`,
+    );
   }
 }
 

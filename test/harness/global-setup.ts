@@ -1,10 +1,11 @@
-import { readFileSync, readdirSync } from 'node:fs'; import { migrationsDirectory } from '@mobvibe/db/migrations';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, withConnection } from '@mobvibe/cli';
+import { migrationsDirectory } from '@mobvibe/db/migrations';
 import { startServer } from '@mobvibe/local';
-import { applyLayer, setPassword } from '@mobvibe/rls-sql';
+import { applyLayer, setLoginPasswords } from '@mobvibe/rls-sql';
 import type { TestProject } from 'vitest/node';
 
 export const TEMPLATE = 'mobvibe_template';
@@ -36,10 +37,19 @@ async function makeTemplate(url: string): Promise<void> {
     client.query(`create database ${TEMPLATE} template postgres`),
   );
   const template = describe(Object.assign(new URL(url), { pathname: TEMPLATE }).href);
-  await withConnection(template, async (c) => { await c.query('create table public._prisma_migrations (migration_name text, rolled_back_at timestamptz, finished_at timestamptz)'); for (const n of readdirSync(migrationsDirectory).sort().filter((x) => /^\d/.test(x))) { await c.query(readFileSync(migrationsDirectory + '/' + n + '/migration.sql', 'utf8')); await c.query('insert into public._prisma_migrations values ($1)', [n]); } });
+  await withConnection(template, async (c) => {
+    await c.query(
+      'create table public._prisma_migrations (migration_name text, rolled_back_at timestamptz, finished_at timestamptz)',
+    );
+    for (const n of readdirSync(migrationsDirectory)
+      .sort()
+      .filter((x) => /^\d/.test(x))) {
+      await c.query(readFileSync(migrationsDirectory + '/' + n + '/migration.sql', 'utf8'));
+      await c.query('insert into public._prisma_migrations values ($1)', [n]);
+    }
+  });
   await withConnection(template, async (client) => {
     await applyLayer(client);
-    await setPassword(client, template.url, 'mobvibe_app', 'mobvibe_app');
-    await setPassword(client, template.url, 'mobvibe_worker', 'mobvibe_worker');
+    await setLoginPasswords(client, template);
   });
 }

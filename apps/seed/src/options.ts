@@ -45,7 +45,7 @@ export function dataSetOf(options: { [Key in keyof SeedOptions]: unknown } = {})
   const parsed = schema.safeParse(options);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw new CommandError(`--${issue?.path[0]} is not ${issue?.message}`, 'pnpm seed --help', {
+    throw new CommandError(`--${String(issue?.path[0])} is not ${issue?.message}`, 'pnpm seed --help', {
       exitCode: 2,
     });
   }

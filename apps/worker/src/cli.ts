@@ -18,7 +18,7 @@ worker
   .description('work on jobs until SIGINT or SIGTERM: what runs then is given back to the queue')
   .option('--concurrency <n>', 'jobs at a time (default: 2)')
   .option('--until-idle', 'end when no job is due; exit code 1 when one failed')
-  .option('--worker-id <id>', 'must differ for each process (default: host, pid and chance)')
+  .option('--worker-id <id>', 'must differ for each process (default: random)')
   .option('--lease <seconds>', 'how long a job stays with a worker that no longer answers (default: 30)')
   .option('--poll <seconds>', 'look for jobs at least this often, also when nothing wakes us (default: 5)')
   .option('--timeout <seconds>', 'end a job that runs longer (default: 1800)')
@@ -57,4 +57,4 @@ function stopOnSignal(running: Worker): void {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
-await runCommand(worker);
+await runCommand(worker, process.argv.length > 2 ? process.argv : [...process.argv, '--help']);

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { CommandError, describe, loadEnvironment, repositoryRoot, type Target, target } from '@mobvibe/cli';
 import { z } from 'zod';
 
 export interface WorkerConfig {
-  /** New for each process: (worker, attempt) is the fencing token, and a restarted worker must not inherit it. */
+  /**
+   * New for each process: (worker, attempt) is the fencing token, and a restarted worker must not inherit it. The
+   * owner of a job can read it, so it names no host; private.workers knows where it ran.
+   */
   workerId: string;
   concurrency: number;
   leaseMs: number;
@@ -19,28 +21,29 @@ export interface WorkerConfig {
   system: Record<string, string>;
 }
 
-const seconds = (least: number) =>
-  z.coerce
-    .number()
-    .min(least)
-    .transform((value) => value * 1000);
+const number = (least: number, most: number, kind: 'int' | 'any' = 'any') => {
+  const error = `must be a ${kind === 'int' ? 'whole ' : ''}number from ${least} to ${most}`;
+  const base = z.coerce.number({ error }).min(least, { error }).max(most, { error });
+  return kind === 'int' ? base.int({ error }) : base;
+};
+const seconds = (least: number, most: number) => number(least, most).transform((value) => value * 1000);
 
 const schema = z.object({
   workerId: z
     .string()
     .regex(/^[\w.:-]{1,200}$/, 'letters, digits and . : _ - only, at most 200')
-    .default(() => `${hostname().slice(0, 100)}-${process.pid}-${randomBytes(4).toString('hex')}`),
-  concurrency: z.coerce.number().int().min(1).max(100).default(2),
-  lease: seconds(1).default(30_000),
-  poll: seconds(0.1).default(5_000),
-  timeout: seconds(1).default(30 * 60_000),
+    .default(() => `worker-${randomBytes(6).toString('hex')}`),
+  concurrency: number(1, 100, 'int').default(2),
+  lease: seconds(1, 3_600).default(30_000),
+  poll: seconds(0.1, 3_600).default(5_000),
+  timeout: seconds(1, 86_400).default(30 * 60_000),
   data: z
     .string()
     .min(1)
     .default(join(repositoryRoot, '.local', 'worker')),
   model: z.string().min(1).optional(),
-  maxTurns: z.coerce.number().int().min(1).default(100),
-  maxBudget: z.coerce.number().positive().default(5),
+  maxTurns: number(1, 10_000, 'int').default(100),
+  maxBudget: number(0.01, 10_000).default(5),
 });
 
 /** Settings as the command line gives them: text, times in seconds. */

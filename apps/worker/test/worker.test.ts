@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe as describeTarget } from '@mobvibe/cli';
+import { loginUrl } from '@mobvibe/db';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
@@ -22,12 +23,7 @@ const workers: Worker[] = [];
 beforeAll(async () => {
   db = await createTestDatabase();
   data = await mkdtemp(join(tmpdir(), 'worker-test-'));
-  workerUrl = await db.asWorker(async (client) => {
-    const url = new URL(db.url);
-    url.username = 'mobvibe_worker';
-    url.password = client.password ?? '';
-    return url.href;
-  });
+  workerUrl = loginUrl('mobvibe_worker', db.url);
 });
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker.stop();

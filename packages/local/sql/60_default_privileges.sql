@@ -3,13 +3,7 @@
 -- PUBLIC's built-in EXECUTE on functions stays: a function is closed one by one.
 
 alter default privileges for role postgres in schema public
-  revoke all on tables from anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
   grant truncate, references, trigger, maintain on tables to anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  revoke all on sequences from anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  revoke all on functions from anon, authenticated, service_role;
 
 alter default privileges for role supabase_auth_admin in schema auth grant all on tables to postgres;
 alter default privileges for role supabase_auth_admin in schema auth grant all on sequences to postgres;

@@ -180,7 +180,7 @@ export async function launchOnAnyPort(
 
 /** Takes away what interrupted starts left, servers included. */
 export async function removeUnfinished(place: string): Promise<void> {
-  for (const name of await readdir(place)) {
+  for (const name of existsSync(place) ? await readdir(place) : []) {
     if (!name.startsWith('data.new-')) continue;
     const data = join(place, name, 'data');
     const server = runningPostmaster(data);

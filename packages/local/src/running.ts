@@ -162,12 +162,11 @@ function readIfThere(path: string): string | undefined {
  * What `start` says when there is nothing to do; undefined when that takes a closer look. Loading the whole command
  * line takes longer than all the rest, and a start that finds its server running is the most frequent of all.
  */
-export function quickAnswer(args: string[]): string | undefined {
+export function quickAnswer(args: string[], layout: Layout = layoutOf()): string | undefined {
   const given = process.env.DATABASE_URL || process.env.DIRECT_URL || existsSync(join(CHECKOUT, '.env'));
   const plain = args.length === 1 && args[0] === 'start';
   const unlessGiven = args.length === 2 && args[0] === 'start' && args[1] === '--unless-given' && !given;
   if (!plain && !unlessGiven) return undefined;
-  const layout = layoutOf();
   const running = runningServer(layout);
   return running && isComplete(layout, running) ? alreadyRuns(running) : undefined;
 }

@@ -225,7 +225,7 @@ export async function resetStack(
 /** Deletes everything that the server of a directory keeps, but its log; it must be stopped. */
 export async function removeData(layout: Layout): Promise<void> {
   const record = readRecord(layout);
-  await removeUnfinished(layout.directory);
+  for (const place of [layout.directory, substituteFor(layout.directory)]) await removeUnfinished(place);
   await rm(substituteFor(layout.directory), { recursive: true, force: true });
   for (const data of [record?.data, join(layout.directory, 'postgres')]) {
     // Whatever else has that name is none of ours.

@@ -53,7 +53,7 @@ async function failure(sql: string): Promise<string> {
 
 const warnings = async (task: () => Promise<unknown>): Promise<string[]> => {
   const heard: string[] = [];
-  const hear = (notice: { message?: string }) => heard.push(notice.message ?? '');
+  const hear = ({ message }: { message?: string | undefined }) => void heard.push(message ?? '');
   postgres.on('notice', hear);
   await task();
   postgres.off('notice', hear);
@@ -398,9 +398,6 @@ describe('realtime', () => {
   });
 
   test('send swallows a missing partition as a warning', async () => {
-    await postgres
-      .query(`alter table realtime.messages alter column inserted_at set default now() + interval '1 year'`)
-      .catch(() => postgres.query('rollback; begin'));
     await admin.query(
       `alter table realtime.messages alter column inserted_at set default now() + interval '1 year'`,
     );

@@ -1,16 +1,6 @@
-import {
-  CommandError,
-  loadEnvironment,
-  program,
-  runCommand,
-  say,
-  step,
-  type Target,
-  target,
-  withConnection,
-} from '@mobvibe/cli';
+import { CommandError, program, runCommand, say, step, target, withConnection } from '@mobvibe/cli';
 import { type ApplyResult, applyLayer } from './apply.ts';
-import { setPassword } from './passwords.ts';
+import { setLoginPasswords } from './passwords.ts';
 import { verifyLayer } from './verify.ts';
 
 const cli = program('rls', 'The SQL layer: functions, triggers, policies, grants and login roles.');
@@ -34,8 +24,7 @@ cli
             'pnpm turbo migrate',
           );
         }
-        await setPasswords(client, to);
-        return applied;
+        return { ...applied, passwords: await setLoginPasswords(client, to) };
       }),
     );
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -62,22 +51,17 @@ cli
     );
   });
 
-// On a database of this machine the logins have well-known passwords, as postgres itself has.
-async function setPasswords(client: Parameters<typeof setPassword>[0], to: Target): Promise<void> {
-  const { MOBVIBE_APP_PASSWORD, MOBVIBE_WORKER_PASSWORD } = loadEnvironment();
-  for (const [role, given] of [
-    ['mobvibe_app', MOBVIBE_APP_PASSWORD],
-    ['mobvibe_worker', MOBVIBE_WORKER_PASSWORD],
-  ] as const) {
-    const password = given ?? (to.isLocal ? role : undefined);
-    if (password && (await setPassword(client, to.url, role, password))) say(`  password set for ${role}`);
-  }
-}
-
-function summary({ applied, unchanged, removed, waiting }: ApplyResult): string {
+function summary({
+  applied,
+  unchanged,
+  removed,
+  waiting,
+  passwords,
+}: ApplyResult & { passwords: string[] }): string {
   const parts = [`${applied.length} files applied`, `${unchanged} unchanged`];
   if (removed.length > 0) parts.push(`${removed.length} removed`);
   if (waiting.length > 0) parts.push(`${waiting.length} waiting for a migration`);
+  if (passwords.length > 0) parts.push(`password set for ${passwords.join(' and ')}`);
   return parts.join(', ');
 }
 

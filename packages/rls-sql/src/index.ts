@@ -8,7 +8,7 @@ export {
 } from './access.ts';
 export { type ApplyOptions, type ApplyResult, applyInTransaction, applyLayer, lockLayer } from './apply.ts';
 export { readSqlFiles, type SqlFile, sqlDirectory } from './files.ts';
-export { setPassword } from './passwords.ts';
+export { setLoginPasswords } from './passwords.ts';
 export { removeLayer } from './remove.ts';
 export { firstParentheses, textAfter } from './sql-text.ts';
 export { type Node, namesOf, type Statement, statementsOf } from './statements.ts';

@@ -1,14 +1,30 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { loadEnvironment, type Target } from '@mobvibe/cli';
 import pg, { type ClientBase } from 'pg';
 
 const ITERATIONS = 4096;
+
+/**
+ * Gives the login roles the passwords of the environment; on a database of this machine they are well known, as
+ * that of postgres is. Returns the roles whose password was changed.
+ */
+export async function setLoginPasswords(client: ClientBase, to: Target): Promise<string[]> {
+  const { MOBVIBE_APP_PASSWORD, MOBVIBE_WORKER_PASSWORD } = loadEnvironment();
+  const passwords = { mobvibe_app: MOBVIBE_APP_PASSWORD, mobvibe_worker: MOBVIBE_WORKER_PASSWORD };
+  const changed: string[] = [];
+  for (const [role, given] of Object.entries(passwords)) {
+    const password = given ?? (to.isLocal ? role : undefined);
+    if (password && (await setPassword(client, to.url, role, password))) changed.push(role);
+  }
+  return changed;
+}
 
 /**
  * Gives a login role its password, unless it already has it. Only the SCRAM verifier travels: the password
  * itself reaches neither the server's log nor pg_stat_statements. Returns whether it was changed.
  * @param url any connection URL of the same database; user and password are replaced
  */
-export async function setPassword(
+async function setPassword(
   client: ClientBase,
   url: string,
   role: string,

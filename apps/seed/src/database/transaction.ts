@@ -1,0 +1,68 @@
+import { CommandError } from '@mobvibe/cli';
+import { Prisma, type ServiceClient } from '@mobvibe/db';
+import { type Table, type Transaction, tables } from './tables.ts';
+
+const TIMEOUT_MS = 120_000;
+
+/**
+ * Runs `task` in one transaction: all of it happens, or nothing, wherever it is interrupted. Two seeds of one
+ * database wait for each other.
+ * @throws CommandError for what a caller can put right: a missing migration, a missing right, a row in the way.
+ */
+export async function inTransaction<T>(
+  client: ServiceClient,
+  task: (tx: Transaction, tables: Table[]) => Promise<T>,
+): Promise<T> {
+  try {
+    return await client.$transaction(
+      async (tx) => {
+        await tx.$executeRaw`select pg_advisory_xact_lock(hashtextextended('mobvibe seed', 0))`;
+        return task(tx, await tablesOf(tx));
+      },
+      { timeout: TIMEOUT_MS },
+    );
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+// Only the platform knows which of its own tables it has.
+async function tablesOf(tx: Transaction): Promise<Table[]> {
+  const [row] = await tx.$queryRaw<{ there: boolean }[]>`
+    select to_regclass('auth.identities') is not null as there`;
+  return tables.filter(({ name }) => name !== 'auth.identities' || row?.there);
+}
+
+function explained(error: unknown): unknown {
+  const refused = refusalOf(error);
+  const because = (message: string, fix: string) => new CommandError(message, fix, { cause: error });
+  switch (refused?.originalCode) {
+    case '42P01':
+    case '42703':
+    case '3F000':
+      return because(`the database lacks a migration: ${refused.originalMessage}`, 'pnpm turbo migrate');
+    case '42501':
+      return because(
+        `this login may not seed: ${refused.originalMessage}`,
+        'use the login postgres in DATABASE_URL',
+      );
+    case '23505':
+      return because(
+        `a row that is not of this data set stands in the way: ${refused.originalMessage}`,
+        'remove it, or take another data set with --seed',
+      );
+    default:
+      return error;
+  }
+}
+
+interface Refusal {
+  originalCode?: string;
+  originalMessage?: string;
+}
+
+/** What Postgres said, below what Prisma makes of it. */
+function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return undefined;
+  return (error.meta?.driverAdapterError as { cause?: Refusal } | undefined)?.cause;
+}

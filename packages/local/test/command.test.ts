@@ -1,0 +1,123 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { chmod, cp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import getPort from 'get-port';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { serverAccount } from '../src/account.ts';
+import { installedBinaries, usableBinaries } from '../src/binaries.ts';
+import { substituteFor } from '../src/layout.ts';
+import { resetStack } from '../src/stack.ts';
+import { directories, listening, local, processesOn, query, start, stop, until } from './support.ts';
+
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) console.warn('not root: what root meets (another user for the server) is not tested');
+
+const temporary = directories();
+afterAll(() => temporary.remove());
+
+describe('the command', () => {
+  test('lets a second start wait for the first', async () => {
+    const directory = await temporary.make();
+    const port = String(await getPort({ host: '127.0.0.1' }));
+    const both = await Promise.all([
+      local('start', '--directory', directory, '--port', port).ended,
+      local('start', '--directory', directory, '--port', port).ended,
+    ]);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    const second = both.find(({ stderr }) => stderr.includes('already runs'));
+    expect(second?.stderr).toContain('waiting up to');
+    expect(both.filter(({ stderr }) => stderr.includes('making'))).toHaveLength(1);
+  });
+
+  test('leaves nothing when interrupted, and its successor starts', async () => {
+    const directory = await temporary.make();
+    const interrupted = local('start', '--directory', directory);
+    await until('data is being made', () =>
+      readdirSync(directory).some((name) => name.startsWith('data.new-')),
+    );
+    interrupted.kill('SIGINT');
+    const { code, stderr } = await interrupted.ended;
+    expect([code, stderr]).toEqual([130, expect.stringContaining('error: interrupted\nfix: ')]);
+    expect(readdirSync(directory).filter((name) => /new|lock|env/.test(name))).toEqual([]);
+    expect(await processesOn(directory)).toEqual([]);
+
+    // Nobody cleans up after this one but its successor.
+    const killed = local('start', '--directory', directory);
+    await until(
+      'a server runs on the unfinished data',
+      async () => (await processesOn(directory)).length > 0,
+    );
+    killed.kill('SIGKILL');
+    await until('that server is gone', async () => (await processesOn(directory)).length === 0);
+    const { already } = await start(directory, await getPort({ host: '127.0.0.1' }));
+    expect(already).toBe(false);
+    expect(readdirSync(directory).filter((name) => name.startsWith('data.new-'))).toEqual([]);
+  });
+
+  test('ends in two lines where a directory cannot be', async () => {
+    const directory = await temporary.make();
+    await writeFile(join(directory, 'file'), '');
+    const { code, stderr } = await local('start', '--directory', join(directory, 'file', 'below')).ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: .* is not a directory\nfix: .*\n$/);
+  });
+
+  test.skipIf(isRoot)('ends in two lines where nothing can be written', async () => {
+    const directory = await temporary.make();
+    await chmod(directory, 0o500);
+    const { code, stderr } = await local('start', '--directory', directory).ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: .* cannot be used: EACCES.*\nfix: .*\n$/);
+  });
+});
+
+describe.runIf(isRoot)('as root, where only root can enter', () => {
+  const substitutes: string[] = [];
+  afterEach(async () => {
+    for (const path of substitutes.splice(0)) await rm(path, { recursive: true, force: true });
+  });
+
+  test('data lies in a substitute, which status names and reset cleans', async () => {
+    const closed = await temporary.make();
+    await chmod(closed, 0o700);
+    const directory = join(closed, 'checkout');
+    const substitute = substituteFor(directory);
+    substitutes.push(substitute);
+    try {
+      const { data, url } = await start(directory, await getPort({ host: '127.0.0.1' }));
+      expect(data).toBe(join(substitute, 'postgres'));
+      expect(existsSync(join(directory, 'postgres'))).toBe(false);
+      await query(url, 'create table old (id int)');
+      const { stdout } = await local('status', '--directory', directory).ended;
+      expect(stdout).toContain(data);
+
+      const before = statSync(data).ino;
+      const anew = await resetStack({ directory, progress: listening() });
+      expect(anew.data).toBe(data);
+      expect(statSync(data).ino).not.toBe(before);
+      expect(await query(anew.url, `select to_regclass('public.old') as old`)).toEqual([{ old: null }]);
+    } finally {
+      await stop(directory);
+    }
+  });
+
+  test('binaries are copied once, and run from there', async () => {
+    const closed = await temporary.make();
+    await chmod(closed, 0o700);
+    const native = join(closed, 'native');
+    await cp(installedBinaries(), native, { recursive: true, verbatimSymlinks: true });
+    substitutes.push(substituteFor(native));
+
+    const account = serverAccount();
+    const [first, second] = await Promise.all([
+      usableBinaries(native, account),
+      usableBinaries(native, account),
+    ]);
+    expect(first.postgres).toBe(join(substituteFor(native), 'native', 'bin', 'postgres'));
+    expect(second).toEqual(first);
+    expect(readdirSync(substituteFor(native))).toEqual(['native']);
+    const { mtimeMs } = statSync(first.postgres);
+    expect(await usableBinaries(native, account)).toEqual(first);
+    expect(statSync(first.postgres).mtimeMs).toBe(mtimeMs);
+  });
+});

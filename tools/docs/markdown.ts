@@ -1,0 +1,12 @@
+/** A table; a `|` inside a cell is escaped. */
+export function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** Code on one line. */
+export const code = (text: string): string => `\`${onOneLine(text)}\``;
+
+function onOneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').replaceAll('( ', '(').replaceAll(' )', ')').trim();
+}

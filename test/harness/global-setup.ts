@@ -1,9 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, withConnection } from '@mobvibe/cli';
-import { migrationsDirectory } from '@mobvibe/db/migrations';
+import { beQuiet, describe, withConnection } from '@mobvibe/cli';
+import { deploy } from '@mobvibe/db/commands';
 import { startServer } from '@mobvibe/local';
 import { applyLayer, setLoginPasswords } from '@mobvibe/rls-sql';
 import type { TestProject } from 'vitest/node';
@@ -33,21 +32,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 // The database `postgres` stays a bare platform: tests of the platform and of a first migration clone it.
 async function makeTemplate(url: string): Promise<void> {
-  await withConnection(describe(url), (client) =>
-    client.query(`create database ${TEMPLATE} template postgres`),
-  );
+  beQuiet();
+  await withConnection(describe(url), (client) => client.query(`create database ${TEMPLATE} template postgres`));
   const template = describe(Object.assign(new URL(url), { pathname: TEMPLATE }).href);
-  await withConnection(template, async (c) => {
-    await c.query(
-      'create table public._prisma_migrations (migration_name text, rolled_back_at timestamptz, finished_at timestamptz)',
-    );
-    for (const n of readdirSync(migrationsDirectory)
-      .sort()
-      .filter((x) => /^\d/.test(x))) {
-      await c.query(readFileSync(migrationsDirectory + '/' + n + '/migration.sql', 'utf8'));
-      await c.query('insert into public._prisma_migrations values ($1)', [n]);
-    }
-  });
+  await deploy(template);
   await withConnection(template, async (client) => {
     await applyLayer(client);
     await setLoginPasswords(client, template);

@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { repositoryRoot } from '@mobvibe/cli';
 import { expect, test } from 'vitest';
 import { fill, staleParts } from './document.ts';
-import { generateParts } from './parts.ts';
 
 const document = `# Title
 
@@ -40,9 +36,4 @@ test('a part without a place, and a place without a part, are errors that say wh
   expect(() => fill(document, { one: '' })).toThrow(
     expect.objectContaining({ message: expect.stringContaining('two'), fix: expect.any(String) }),
   );
-});
-
-test('DATABASE.md has a place for every part', async () => {
-  const parts = await generateParts();
-  expect(() => fill(readFileSync(join(repositoryRoot, 'DATABASE.md'), 'utf8'), parts)).not.toThrow();
 });

@@ -4,9 +4,4 @@ export function table(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** Code on one line. */
-export const code = (text: string): string => `\`${onOneLine(text)}\``;
-
-function onOneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').replaceAll('( ', '(').replaceAll(' )', ')').trim();
-}
+export const code = (text: string): string => `\`${text}\``;

@@ -35,12 +35,16 @@ export function readMigrations(directory: string): Migration[] {
 }
 
 /**
- * What a migration is for: the first sentence of the comment that it starts with.
- * @throws CommandError when it starts with none.
+ * What a migration is for: the first sentence of the comment that it starts with, or the list that
+ * `pnpm migration new` wrote there.
+ * @throws CommandError when it starts with neither.
  */
 export function purposeOf({ name, sql }: Migration): string {
-  const comment = /^-- (.+)$/.exec(sql.split('\n', 1)[0] ?? '')?.[1];
-  if (comment) return comment.split(/(?<=\.) /, 1)[0] ?? '';
+  const [comment = ''] = /^(-- .*\n?)+/.exec(sql) ?? [];
+  const [first = '', ...rest] = comment.split('\n').map((line) => line.slice('-- '.length));
+  if (first && first !== `${name}:`) return first.split(/(?<=\.) /, 1)[0] ?? '';
+  const listed = rest.filter((line) => line.startsWith('  ')).map((line) => line.trim());
+  if (listed.length > 0) return `${listed.join('; ')}.`;
   throw new CommandError(
     `migration ${name} does not say what it is for`,
     'begin its migration.sql with a comment of one line',
@@ -95,6 +99,13 @@ function replay(node: Node, text: string, schema: MigratedSchema): void {
       where: textAfter('where', on),
     });
   }
+  if ('RenameStmt' in node) {
+    const { renameType = '', relation, newname } = node.RenameStmt;
+    const to = `${relation?.schemaname}.${newname}`;
+    if (renameType === 'OBJECT_INDEX' || renameType === 'OBJECT_TABLE') {
+      rename(renameType, `${relation?.schemaname}.${relation?.relname}`, to, schema);
+    }
+  }
   if ('DropStmt' in node) {
     const { removeType, objects = [] } = node.DropStmt;
     for (const name of objects.map(qualifiedName)) {
@@ -107,6 +118,19 @@ function replay(node: Node, text: string, schema: MigratedSchema): void {
         schema.indexComments.delete(name);
       }
     }
+  }
+}
+
+function rename(of: string, from: string, to: string, schema: MigratedSchema): void {
+  const maps: Map<string, unknown>[] =
+    of === 'OBJECT_INDEX' ? [schema.indexes, schema.indexComments] : [schema.tableComments];
+  for (const map of maps) {
+    if (!map.has(from)) continue;
+    map.set(to, map.get(from));
+    map.delete(from);
+  }
+  if (of === 'OBJECT_TABLE') {
+    for (const index of schema.indexes.values()) if (index.table === from) index.table = to;
   }
 }
 

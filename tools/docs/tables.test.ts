@@ -50,8 +50,8 @@ describe('indexes', () => {
     expect(written.split('\n').slice(2)).toEqual([
       '| `public.shops` | `shops_pkey` | primary key | `(id)` | one shop |',
       '| `public.items` | `items_pkey` | primary key | `(id)` | one item |',
-      "| `public.items` | `items_shop_id_made_at_idx` | index | `(shop_id, made_at desc) where label <> ') where ('` | a shop's items |",
       '| `public.items` | `items_label_key` | unique | `(label)` | no two alike |',
+      "| `public.items` | `items_shop_id_made_at_idx` | index | `(shop_id, made_at desc) where label <> ') where ('` | a shop's items |",
       '| `public.items` | `items_lower_idx` | index | `(lower(label))` | the search |',
     ]);
   });
@@ -85,6 +85,16 @@ describe('indexes', () => {
     expect(indexTable(withMigrated(tables, schema), schema)).not.toContain('items_lower_idx');
   });
 
+  test('one that a later migration renames keeps its comment', async () => {
+    const schema = await migrated(
+      migration,
+      'alter index if exists public.items_lower_idx rename to items_search;',
+    );
+    expect(indexTable(withMigrated(tables, schema), schema)).toContain(
+      '`items_search` | index | `(lower(label))` | the search |',
+    );
+  });
+
   test('one that is hidden in a do block is an error', async () => {
     await expect(
       migrated(migration, 'do $$ begin create index x on public.items (id); end $$;'),
@@ -109,8 +119,11 @@ test('a table without a comment is an error', async () => {
   expect(() => tableTable(tables, schema)).toThrow('table public.items has no comment');
 });
 
-test('the purpose of a migration is the first sentence of its first line', () => {
+test('the purpose of a migration is its first sentence, or the list that was written with it', () => {
   expect(purposeOf({ name: '001_shops', sql: migration })).toBe('Shops and what they sell.');
+  const written =
+    '-- 001_shops:\n--   creates table public.shops\n--   creates index x\n-- Written by us.\n\nselect 1;';
+  expect(purposeOf({ name: '001_shops', sql: written })).toBe('creates table public.shops; creates index x.');
   expect(() => purposeOf({ name: '001_shops', sql: 'select 1;' })).toThrow('001_shops');
 });
 
@@ -159,7 +172,7 @@ grant execute on function public.tidy(text) to service_role;`,
   test('policies, as the file writes them', async () => {
     const { policies } = await accessOf(files);
     expect(policyTable(policies).split('\n').slice(2)).toEqual([
-      "| `public.items` | Users read using (their) items | select | authenticated | `label = 'a)' or (owner = (select auth.uid())) -- ) not here` | – |",
+      "| `public.items` | Users read using (their) items | select | authenticated | `label = 'a)' or (owner = (select auth.uid()))` | – |",
       "| `public.items` | Users write | update | authenticated, anon | `true` | `label = 'x' \\|\\| 'y'` |",
     ]);
   });

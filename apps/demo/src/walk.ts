@@ -13,7 +13,7 @@ import {
   withConnection,
 } from '@mobvibe/cli';
 import { createServiceClient, loginUrl } from '@mobvibe/db';
-import { deploy } from '@mobvibe/db/deploy';
+import { deploy } from '@mobvibe/db/commands';
 import { startStack } from '@mobvibe/local';
 import { applyLayer, setLoginPasswords } from '@mobvibe/rls-sql';
 import { seed } from '@mobvibe/seed';

@@ -1,17 +1,52 @@
+import type { Tier } from '@mobvibe/db';
 import type { DataSet } from './options.ts';
 import { passwordHash } from './password.ts';
-import { join, noRows, type Rows } from './rows.ts';
-import { rowsOf } from './rows-of.ts';
+import { join, type Rows } from './rows.ts';
+import { emailOf, rowsOf, userIdOf } from './rows-of.ts';
 import { scales } from './scales/index.ts';
+import type { UserScenario } from './scenario.ts';
 import { workersOf } from './workers.ts';
 
-/** The rows of a data set, user by user. Nothing but the data set decides: no clock, no database, no locale. */
-export function* generate(dataSet: DataSet): Generator<Rows> {
-  yield { ...noRows(), workers: workersOf(dataSet) };
+/** A user of a data set, and how many rows are its own. */
+export interface SeededUser {
+  /** What it shows: `free`, `pro`, `team`, `enterprise`, `rtl`, `anonymous`, `newcomer`. */
+  key: string;
+  id: string;
+  /** Null for an anonymous user, who cannot sign in again; everybody else does with SEED_PASSWORD. */
+  email: string | null;
+  tier: Tier;
+  projects: number;
+  sessions: number;
+  jobs: number;
+  events: number;
+}
+
+/** A data set, user by user. Nothing but its name and its `now` decide: no clock, no database, no locale. */
+export function* generateUsers(dataSet: DataSet): Generator<{ user: SeededUser; rows: Rows }> {
   const encryptedPassword = passwordHash(dataSet);
-  for (const user of scales[dataSet.scale].users(dataSet)) {
-    yield rowsOf(dataSet, user, encryptedPassword);
+  for (const scenario of scales[dataSet.scale].users(dataSet)) {
+    const rows = rowsOf(dataSet, scenario, encryptedPassword);
+    yield { user: seededUser(dataSet, scenario, rows), rows };
   }
 }
 
-export const generateAll = (dataSet: DataSet): Rows => join(generate(dataSet));
+/** A whole data set, for scales that fit into memory. */
+export function generate(dataSet: DataSet): { users: SeededUser[]; rows: Rows } {
+  const users = [...generateUsers(dataSet)];
+  const rows = join(users.map((generated) => generated.rows));
+  return {
+    users: users.map((generated) => generated.user),
+    rows: { ...rows, workers: workersOf(dataSet) },
+  };
+}
+
+const seededUser = (dataSet: DataSet, scenario: UserScenario, rows: Rows): SeededUser => ({
+  key: scenario.key,
+  id: userIdOf(dataSet, scenario.key),
+  email: emailOf(dataSet, scenario),
+  tier: scenario.tier,
+  projects: rows.projects.length,
+  sessions: rows.sessions.length,
+  jobs: rows.jobs.length,
+  events: rows.events.length,
+});

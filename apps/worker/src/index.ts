@@ -24,6 +24,6 @@ export {
   type SessionUpdate,
 } from './queue/queue.ts';
 export type { Outcome } from './run-job.ts';
-export { createLocalSandboxes } from './sandbox/local.ts';
+export { openLocalSandboxes } from './sandbox/local.ts';
 export type { Sandbox, Sandboxes } from './sandbox/sandbox.ts';
 export { type StartWorkerOptions, startWorker, type Worker, type WorkerSummary } from './worker.ts';

@@ -1,6 +1,6 @@
 import { oneLine } from '@mobvibe/cli';
 import { createEventBatcher } from './events/batcher.ts';
-import { boundEvent } from './events/bound.ts';
+import { boundEvent, storable } from './events/bound.ts';
 import type { SessionEvent } from './events/event.ts';
 import { type ExecutionResult, type Executor, isExecutorError } from './executor/executor.ts';
 import type { Lease, StopReason } from './lease.ts';
@@ -19,6 +19,9 @@ export interface RunJobContext {
   jobTimeoutMs: number;
   log: Log;
 }
+
+// coding_sessions.metadata holds 256 KiB, and more than the paths of files.
+const MAX_FILES_BYTES = 128 * 1024;
 
 /** Runs one held job to its end: its events appended in order, then the job completed, failed or given back. */
 export async function runJob(lease: Lease, context: RunJobContext): Promise<Outcome> {
@@ -41,7 +44,10 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
     const duration_ms = Math.round(performance.now() - started);
     await events.emit({ type: 'completed', payload: { summary, usage, cost_usd, turns, duration_ms } });
     await events.drain();
-    await queue.complete(job, { summary: summary.slice(0, 2_000), usage, cost_usd, turns, duration_ms });
+    await queue.complete(
+      job,
+      storable({ summary: summary.slice(0, 2_000), usage, cost_usd, turns, duration_ms }) as object,
+    );
     outcome = 'completed';
   } catch (error) {
     outcome = await conclude(error).catch((second) => {
@@ -111,11 +117,19 @@ async function execute(
   signal.throwIfAborted();
   const url = (await sandbox.previewUrl()) ?? session.webviewUrl;
   await queue.updateSession(job, {
-    metadata: { files: await sandbox.files() },
+    metadata: { files: upToBytes(await sandbox.files(), MAX_FILES_BYTES) },
     ...(url && { webview_url: url }),
   });
   if (url) await emit({ type: 'preview_ready', payload: { url } });
   return result;
+}
+
+function upToBytes(lines: string[], most: number): string[] {
+  let size = 0;
+  return lines.filter((line) => {
+    size += Buffer.byteLength(JSON.stringify(line)) + 2;
+    return size <= most;
+  });
 }
 
 const stopReason = (signal: AbortSignal) => (signal.aborted ? (signal.reason as StopReason) : undefined);

@@ -18,25 +18,25 @@ export interface Wakeup {
 
 export function createWakeup(): Wakeup {
   let generation = 0;
-  let waiting = new Set<() => void>();
+  const waiting = new Set<() => void>();
   return {
     get generation() {
       return generation;
     },
     wake() {
       generation++;
-      const all = waiting;
-      waiting = new Set();
-      for (const resolve of all) resolve();
+      for (const end of waiting) end();
     },
     async wait(since, timeoutMs) {
       if (generation !== since) return;
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        waiting.add(() => {
+        const end = () => {
           clearTimeout(timer);
+          waiting.delete(end);
           resolve();
-        });
+        };
+        const timer = setTimeout(end, timeoutMs);
+        waiting.add(end);
       });
     },
   };

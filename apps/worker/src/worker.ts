@@ -13,7 +13,7 @@ import { openAnthropicRelay } from './model-api/relay.ts';
 import { openScriptedModelApi } from './model-api/scripted.ts';
 import { type ClaimedJob, createQueue, type Queue } from './queue/queue.ts';
 import { type Outcome, runJob } from './run-job.ts';
-import { createLocalSandboxes } from './sandbox/local.ts';
+import { openLocalSandboxes } from './sandbox/local.ts';
 import type { Sandboxes } from './sandbox/sandbox.ts';
 import { createWakeup, listen, type Wakeup } from './wakeup.ts';
 
@@ -45,7 +45,7 @@ const SCRIPTED_PIECE_MS = 15;
 
 /**
  * Starts a worker in this process.
- * @throws CommandError when the database cannot be reached, or has no queue.
+ * @throws CommandError when the database cannot be reached or has no queue, or sandboxes cannot be made.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<Worker> {
   const { config, target, log = createLog() } = options;
@@ -54,11 +54,12 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
     for (const close of closers.reverse()) await close();
   };
   try {
+    const sandboxes = options.sandboxes ?? (await openLocalSandboxes(config.dataDirectory));
     const pool = openPool(target, config);
     closers.push(() => pool.end());
     const queue = createQueue(pool, config.workerId, config.leaseMs);
     await queue.register(hostname().slice(0, 255), process.pid, manifest.version).catch((error) => {
-      throw startError(error, target);
+      throw databaseError(error, target);
     });
     const wakeup = createWakeup();
     const listener = await listen(target, wakeup, log);
@@ -71,7 +72,6 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
     await maintenance.firstRound;
 
     log.info({ worker_id: config.workerId, concurrency: config.concurrency }, 'worker started');
-    const sandboxes = options.sandboxes ?? createLocalSandboxes(config.dataDirectory);
     const context = { queue, sandboxes, executor, jobTimeoutMs: config.jobTimeoutMs, log };
     const loop = claimLoop({
       queue,
@@ -92,10 +92,15 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
         for (const lease of leases.all()) lease.stop('shutdown');
       },
     });
-    const done = loop.done.finally(closeAll).then((summary) => {
-      log.info(summary, 'worker stopped');
-      return summary;
-    });
+    const done = loop.done
+      .catch((error) => {
+        throw databaseError(error, target);
+      })
+      .finally(closeAll)
+      .then((summary) => {
+        log.info(summary, 'worker stopped');
+        return summary;
+      });
     return {
       id: config.workerId,
       done,
@@ -142,28 +147,34 @@ function claimLoop(options: ClaimLoopOptions): { done: Promise<WorkerSummary>; s
     running.add(run);
   }
 
-  async function loop(): Promise<WorkerSummary> {
+  async function claimWhileWanted(): Promise<void> {
     while (!stopping) {
       const { generation } = wakeup;
       const free = concurrency - running.size;
-      let claimed: ClaimedJob[] = [];
       if (free > 0) {
         try {
-          claimed = await queue.claim(free);
+          const claimed = await queue.claim(free);
+          claimed.forEach(start);
+          // Fewer than asked: some of what the claim looked at had to wait for their session. Look further.
+          if (claimed.length > 0 && claimed.length < free) continue;
         } catch (error) {
           if (untilIdle) throw error;
           log.warn({ code: errorCode(error) }, 'claiming failed; trying again');
-          await wakeup.wait(wakeup.generation, pollMs);
-          continue;
         }
-        claimed.forEach(start);
       }
       const isIdle = running.size === 0 && wakeup.generation === generation;
-      if (untilIdle && isIdle) break;
+      if (untilIdle && isIdle) return;
       await wakeup.wait(generation, pollMs);
     }
-    options.stopRunning();
-    await Promise.all(running);
+  }
+
+  async function loop(): Promise<WorkerSummary> {
+    try {
+      await claimWhileWanted();
+    } finally {
+      options.stopRunning();
+      await Promise.all(running);
+    }
     return summary;
   }
 
@@ -211,7 +222,7 @@ function openModelApi(config: WorkerConfig, log: Log): Promise<ModelApi> {
 // What a database answers in which the queue's schema or functions do not exist, or not for this role.
 const NO_QUEUE = new Set(['42883', '3F000', '42501', '42P01']);
 
-function startError(error: unknown, target: Target): CommandError {
+function databaseError(error: unknown, target: Target): CommandError {
   if (!NO_QUEUE.has(errorCode(error) ?? '')) return connectionError(error, target);
   return new CommandError(
     `${target.description} has no job queue, or this role may not use it`,

@@ -53,8 +53,8 @@ describe('leases', () => {
       const lease = leases.hold(job('a'));
       await until(() => lease.signal.aborted);
       expect(lease.signal.reason).toBe('lease_lost');
-      expect(performance.now() - started).toBeGreaterThanOrEqual(LEASE_MS - 5);
-      expect(performance.now() - started).toBeLessThan(LEASE_MS * 2);
+      expect(performance.now() - started).toBeGreaterThan(LEASE_MS - 5);
+      expect(performance.now() - started).toBeLessThan(LEASE_MS * 3.5);
     },
   );
 });

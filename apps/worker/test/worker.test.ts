@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe as describeTarget } from '@mobvibe/cli';
 import { loginUrl } from '@mobvibe/db';
 import pg from 'pg';
@@ -154,15 +153,14 @@ describe('the worker', () => {
     const [first, second, third] = [await createSession(), await createSession(), await createSession()];
     let running = 0;
     let most = 0;
-    const ids = [];
-    for (const session of [first, first, second, third]) ids.push(await enqueue(session));
+    for (const session of [first, first, second, third]) await enqueue(session);
     const sessionsRunning = new Set<string>();
     const worker = await start(
       async ({ session }) => {
         expect(sessionsRunning).not.toContain(session.id);
         sessionsRunning.add(session.id);
         most = Math.max(most, ++running);
-        await sleep(50);
+        await until(() => most === 2);
         running--;
         sessionsRunning.delete(session.id);
         return done;
@@ -283,7 +281,7 @@ describe('the worker', () => {
       async ({ emit }) => {
         for (const text of texts) await emit({ type: 'message', payload: { text } });
         await emit({ type: 'tool_use', payload: { tool: 'x', input: { list: Array(40_000).fill(1e300) } } });
-        return done;
+        return { ...done, summary: `${'x'.repeat(1_999)}😀\0` };
       },
       { untilIdle: true },
     );

@@ -20,8 +20,8 @@ const MAINTENANCE_DATABASES = ['postgres', 'template1', 'defaultdb'];
 export class Databases {
   /** @type {Set<Session>} */
   #open = new Set();
-  /** @type {Map<Session, string>} */
-  #shadows = new Map();
+  /** @type {Set<string>} */
+  #shadows = new Set();
   /** @type {Promise<Session> | undefined} */
   #main;
   #target;
@@ -68,17 +68,19 @@ export class Databases {
     }
     const main = await this.main();
     const database = `prisma_migrate_shadow_db_${randomUUID()}`;
-    await main.query(`create database ${pg.escapeIdentifier(database)}`);
+    // Noted before it exists, so that stopping at any moment finds it.
+    this.#shadows.add(database);
+    // template1 cannot be copied while somebody is connected to it; nobody can connect to template0.
+    await main.query(`create database ${pg.escapeIdentifier(database)} template template0`);
     const session = await this.#session({
       ...this.#target,
       database,
       config: { ...this.#target.config, database },
     });
-    this.#shadows.set(session, database);
     return this.#adapter(session, async () => {
       await this.#close(session);
       await main.query(dropShadow(database));
-      this.#shadows.delete(session);
+      this.#shadows.delete(database);
     });
   }
 
@@ -135,11 +137,10 @@ export class Databases {
   /** Ends every session; aborts what is still running and drops what was temporary. */
   async stop() {
     this.#stopping = true;
-    const shadows = [...this.#shadows.values()];
     await Promise.allSettled([...this.#open].map((session) => session.abort()));
-    if (shadows.length === 0) return;
+    if (this.#shadows.size === 0) return;
     const session = await Session.open(this.#target);
-    for (const database of shadows) await session.query(dropShadow(database));
+    for (const database of this.#shadows) await session.query(dropShadow(database));
     await session.end();
   }
 }

@@ -48,6 +48,8 @@ async function printVersion() {
 
 /** @param {string} command */
 async function runCommand(command) {
+  // The CLI skips the first line.
+  log('INFO', { message: 'Starting schema engine CLI' });
   try {
     log('INFO', { message: await perform(command) });
   } catch (error) {

@@ -41,7 +41,7 @@ nor DIRECT_URL is set, because start writes .local/env.`,
   );
   const directoryOption = [
     '--directory <dir>',
-    'keep data, log and env file there instead of in .local',
+    'where data, log and env file are, instead of in .local',
   ] as const;
   const portOption = [
     '--port <number>',
@@ -96,9 +96,9 @@ Without --port a port that is taken is no error: the next free one (54332, 54342
         data: readRecord(layout)?.data,
         log: layout.log,
       };
-      if (json) return console.log(JSON.stringify(status, null, 2));
-      for (const [name, value] of Object.entries(status))
-        if (value) console.log(`${`${name}:`.padEnd(13)}${value}`);
+      const lines = Object.entries(status).filter(([, value]) => value);
+      const text = lines.map(([name, value]) => `${`${name}:`.padEnd(13)}${value}`).join('\n');
+      console.log(json ? JSON.stringify(status, null, 2) : text);
     });
 
   local

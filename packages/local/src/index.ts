@@ -1,2 +1,4 @@
 export { bootstrapPlatform, createDatabase, makeRealtimePartitions } from './platform.ts';
+export type { Progress } from './progress.ts';
 export { type Server, type ServerOptions, startServer } from './server.ts';
+export { resetStack, type StackOptions, startStack, stopStack } from './stack.ts';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CommandError, errorCode } from '@mobvibe/cli';
 import { type Account, canEnter } from './account.ts';
 import { explained, writeWhole } from './files.ts';
-import { type Layout, layoutOf, readRecord, type ServerRecord } from './running.ts';
+import { type Layout, layoutOf, readRecord, runningPostmaster, type ServerRecord } from './running.ts';
 
 /** The layout of a directory, which is made when it does not exist. */
 export async function openLayout(directory?: string): Promise<Layout> {
@@ -31,9 +31,12 @@ export async function placeFor({ directory }: Layout, account: Account | undefin
   return canEnter(directory, account) ? directory : makeSubstitute(directory);
 }
 
-/** Stands in for a directory that only root can enter. Not in /tmp or /var/tmp, which some systems clean by age. */
+// Not in /tmp or /var/tmp, which some systems clean by age, file by file.
+const SUBSTITUTES = '/var/lib/mobvibe-local';
+
+/** What stands in for a directory that only root can enter. */
 export function substituteFor(directory: string): string {
-  return join('/var/lib/mobvibe-local', createHash('sha256').update(directory).digest('hex').slice(0, 12));
+  return join(SUBSTITUTES, createHash('sha256').update(directory).digest('hex').slice(0, 12));
 }
 
 /** Makes the substitute of a directory, open to every user whatever the umask. */
@@ -41,9 +44,24 @@ export async function makeSubstitute(directory: string): Promise<string> {
   const substitute = substituteFor(directory);
   await explained(substitute, async () => {
     await mkdir(substitute, { recursive: true });
-    for (const path of [dirname(substitute), substitute]) await chmod(path, 0o755);
+    for (const path of [SUBSTITUTES, substitute]) await chmod(path, 0o755);
+    await writeWhole(join(substitute, ORIGIN), directory, 0o644);
+    await removeWidowed();
   });
   return substitute;
+}
+
+const ORIGIN = 'stands-for';
+
+/** Removes the substitutes of directories that are gone: whoever deletes a checkout does not know of them. */
+export async function removeWidowed(): Promise<void> {
+  for (const name of await readdir(SUBSTITUTES)) {
+    const substitute = join(SUBSTITUTES, name);
+    const origin = await readFile(join(substitute, ORIGIN), 'utf8').catch(() => undefined);
+    if (origin === undefined || existsSync(origin) || runningPostmaster(join(substitute, 'postgres')))
+      continue;
+    await rm(substitute, { recursive: true, force: true });
+  }
 }
 
 /**

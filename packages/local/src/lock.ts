@@ -8,7 +8,7 @@ const WAIT_SECONDS = 90;
 
 /**
  * Runs `task` alone among all that start or stop this directory's server. The lock of a process that was killed is
- * free again after five seconds.
+ * free again after three seconds.
  */
 export async function withLock<T>(
   { directory }: Layout,
@@ -19,7 +19,7 @@ export async function withLock<T>(
   const acquire = () =>
     lock(directory, {
       lockfilePath: `${directory}/lock`,
-      stale: 5_000,
+      stale: 3_000,
       update: 1_000,
       // A machine that slept past `stale` finds its lock old; whatever another start did by then, Postgres's own
       // lock on the data directory holds.

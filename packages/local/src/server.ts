@@ -84,7 +84,7 @@ async function startLocked(
   const launched =
     wanted === undefined
       ? await launchOnAnyPort(launch, temporary)
-      : await launchCluster({ ...launch, port: wanted }, launchWatched, silent);
+      : await launchCluster({ ...launch, port: wanted }, (on) => launchWatched(on, temporary), silent);
   if (!launched) throw portTaken(wanted as number);
   const { postmaster, child } = launched;
   const { pid, port } = postmaster;

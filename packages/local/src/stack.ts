@@ -13,7 +13,7 @@ import { withLock } from './lock.ts';
 import { bootstrapPlatform, makeRealtimePartitions } from './platform.ts';
 import { DEFAULT_PORT, isFree, portsFrom, portTaken } from './port.ts';
 import { endOrphans, type Launch, launchDetached, stopPostmaster } from './postmaster.ts';
-import type { Progress } from './progress.ts';
+import { type Progress, silent } from './progress.ts';
 import {
   type Layout,
   layoutOf,
@@ -34,7 +34,9 @@ const LOG_LIMIT = 10 * 1024 * 1024;
 export interface StackOptions {
   /** In place of `.local` of the checkout. */
   directory?: string | undefined;
-  progress: Progress;
+  /** Where to say what happens; left out: nowhere. */
+  progress?: Progress | undefined;
+  /** Interrupts a start; then nothing of it is left. */
   signal?: AbortSignal | undefined;
 }
 
@@ -43,9 +45,9 @@ export interface StackOptions {
  * @throws CommandError when it cannot start; then nothing of it runs.
  */
 export async function startStack(
-  options: StackOptions & { port?: number | undefined },
+  options: StackOptions & { port?: number | undefined } = {},
 ): Promise<RunningServer & { already: boolean }> {
-  const { directory, port, progress, signal } = options;
+  const { directory, port, progress = silent, signal } = options;
   const layout = await openLayout(directory);
   return explained(layout.directory, () =>
     withLock(layout, progress, signal, async () => {
@@ -83,7 +85,7 @@ async function settledServer(layout: Layout, progress: Progress): Promise<Runnin
 
 async function startStopped(
   layout: Layout,
-  { port: wanted, progress, signal }: StackOptions & { port?: number | undefined },
+  { port: wanted, progress = silent, signal }: StackOptions & { port?: number | undefined },
 ): Promise<RunningServer> {
   const account = serverAccount();
   const record = readRecord(layout);
@@ -178,7 +180,11 @@ async function rotateLog(log: string): Promise<void> {
 }
 
 /** Stops the background server of a directory; false when none ran. */
-export async function stopStack({ directory, progress, signal }: StackOptions): Promise<boolean> {
+export async function stopStack({
+  directory,
+  progress = silent,
+  signal,
+}: StackOptions = {}): Promise<boolean> {
   const layout = layoutOf(directory);
   if (!existsSync(layout.directory)) return false;
   return explained(layout.directory, () =>
@@ -210,12 +216,13 @@ async function stopServer({ data, pid }: RunningServer, progress: Progress): Pro
 
 /** Stops the server, deletes its data, and starts anew. */
 export async function resetStack(
-  options: StackOptions & { port?: number | undefined },
+  options: StackOptions & { port?: number | undefined } = {},
 ): Promise<RunningServer> {
-  const layout = await openLayout(options.directory);
+  const { directory, progress = silent, signal } = options;
+  const layout = await openLayout(directory);
   await explained(layout.directory, () =>
-    withLock(layout, options.progress, options.signal, async () => {
-      await stopLocked(layout, options.progress);
+    withLock(layout, progress, signal, async () => {
+      await stopLocked(layout, progress);
       await removeData(layout);
     }),
   );

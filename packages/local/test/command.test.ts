@@ -5,7 +5,7 @@ import getPort from 'get-port';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { serverAccount } from '../src/account.ts';
 import { installedBinaries, usableBinaries } from '../src/binaries.ts';
-import { substituteFor } from '../src/layout.ts';
+import { removeWidowed, substituteFor } from '../src/layout.ts';
 import { resetStack } from '../src/stack.ts';
 import { directories, listening, local, processesOn, query, start, stop, until } from './support.ts';
 
@@ -66,6 +66,7 @@ describe('the command', () => {
     const directory = await temporary.make();
     await chmod(directory, 0o500);
     const { code, stderr } = await local('start', '--directory', directory).ended;
+    await chmod(directory, 0o700);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: .* cannot be used: EACCES.*\nfix: .*\n$/);
   });
@@ -101,7 +102,7 @@ describe.runIf(isRoot)('as root, where only root can enter', () => {
     }
   });
 
-  test('binaries are copied once, and run from there', async () => {
+  test('binaries are copied once, run from there, and go when their original goes', async () => {
     const closed = await temporary.make();
     await chmod(closed, 0o700);
     const native = join(closed, 'native');
@@ -115,9 +116,13 @@ describe.runIf(isRoot)('as root, where only root can enter', () => {
     ]);
     expect(first.postgres).toBe(join(substituteFor(native), 'native', 'bin', 'postgres'));
     expect(second).toEqual(first);
-    expect(readdirSync(substituteFor(native))).toEqual(['native']);
+    expect(readdirSync(substituteFor(native)).sort()).toEqual(['native', 'stands-for']);
     const { mtimeMs } = statSync(first.postgres);
     expect(await usableBinaries(native, account)).toEqual(first);
     expect(statSync(first.postgres).mtimeMs).toBe(mtimeMs);
+
+    await rm(native, { recursive: true });
+    await removeWidowed();
+    expect(existsSync(substituteFor(native))).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   bootstrapPlatform,
   createDatabase,
@@ -537,6 +537,21 @@ describe('the rest of the platform', () => {
     ).toBe(0);
     await postgres.query('create table public.things (id int primary key)');
     expect(await failure('alter publication supabase_realtime add table public.things')).toBe('none');
+  });
+
+  test('the API is told of a new table, and of its end', async () => {
+    let told = 0;
+    admin.on('notification', ({ channel, payload }) => {
+      if (channel === 'pgrst' && payload === 'reload schema') told++;
+    });
+    await admin.query('listen pgrst');
+    await postgres.query('rollback');
+    await postgres.query('create temporary table passing (id int)');
+    await postgres.query('create table public.things (id int)');
+    await postgres.query('drop table public.things');
+    await vi.waitUntil(() => told >= 2);
+    await admin.query('unlisten pgrst');
+    expect(told).toBe(2);
   });
 
   test('extensions are in their schema and on the search path', async () => {

@@ -106,6 +106,7 @@ describe('a background server', async () => {
         return active.length > 0;
       });
       process.kill(pid, 'SIGKILL');
+      await until('the server is gone', () => !runningServer(layout));
       const { heard } = await start(directory);
       expect(heard).toContain('waiting up to 15 s for the processes of a killed server to end');
       expect(await ended).toBe('ended');

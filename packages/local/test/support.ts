@@ -86,7 +86,7 @@ export async function until<T>(
     const result = await condition();
     if (result) return result;
     if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
-    await sleep(10);
+    await sleep(50);
   }
 }
 

@@ -1,17 +1,17 @@
 // A string, a quoted name, a dollar-quoted body and a comment are one token each: nothing inside them counts.
-const TOKEN = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)[\s\S]*?\1|\w+|\S/g;
+const TOKEN = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)[\s\S]*?\1|\w+|\s+|\S/g;
+const BLANK = /^(--|\/\*|\s)/;
 
 interface Token {
   text: string;
   end: number;
-  /** How many parentheses are open before it. */
+  /** How many parentheses are open around it. */
   depth: number;
 }
 
 function* tokensOf(sql: string): Generator<Token> {
   let depth = 0;
   for (const { 0: text, index } of sql.matchAll(TOKEN)) {
-    if (text.startsWith('--') || text.startsWith('/*')) continue;
     if (text === ')') depth -= 1;
     yield { text, end: index + text.length, depth };
     if (text === '(') depth += 1;
@@ -21,7 +21,7 @@ function* tokensOf(sql: string): Generator<Token> {
 /** What follows the first such keyword outside parentheses in a statement; undefined without one. */
 export function textAfter(keyword: string, sql: string): string | undefined {
   for (const { text, end, depth } of tokensOf(sql)) {
-    if (depth === 0 && text.toLowerCase() === keyword) return sql.slice(end).trim();
+    if (depth === 0 && text.toLowerCase() === keyword) return onOneLine(sql.slice(end));
   }
   return undefined;
 }
@@ -32,7 +32,18 @@ export function firstParentheses(sql: string): string | undefined {
   for (const { text, end, depth } of tokensOf(sql)) {
     if (depth !== 0) continue;
     if (text === '(') start ??= end;
-    if (text === ')') return sql.slice(start, end - 1).trim();
+    if (text === ')') return onOneLine(sql.slice(start, end - 1));
   }
   return undefined;
+}
+
+// Comments and line breaks go; what stands in quotes stays as it is.
+function onOneLine(sql: string): string {
+  let line = '';
+  for (const { text } of tokensOf(sql)) {
+    if (text === ')') line = line.trimEnd();
+    if (!BLANK.test(text)) line += text;
+    else if (!/[\s(]$/.test(line)) line += ' ';
+  }
+  return line.trim();
 }

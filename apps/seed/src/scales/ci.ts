@@ -17,7 +17,7 @@ export const ci: Scale = {
 type Random = ReturnType<typeof randomFor>;
 type Member = (random: Random) => Omit<UserScenario, 'key'>;
 
-const overloaded = { code: 'overloaded', message: 'The model is overloaded.', retryable: true };
+const overloaded = { code: 'model_overloaded', message: 'The model is overloaded.', retryable: true };
 const maxTurns = { code: 'max_turns', message: 'The agent reached its limit of turns.', retryable: false };
 
 const name = ({ person }: Random): string => `${person.firstName()} ${person.lastName()}`;
@@ -334,19 +334,6 @@ const cast: Record<string, Member> = {
                       ...agent.completes(1, 'Specification'),
                     },
                   ],
-                },
-              ],
-            },
-            {
-              key: 'not-started',
-              created: minutes(1),
-              status: 'pending',
-              jobs: [
-                {
-                  prompt: 'Start with the colours of the brand.',
-                  created: minutes(1),
-                  priority: 100,
-                  attempts: [],
                 },
               ],
             },

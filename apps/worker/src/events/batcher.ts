@@ -36,7 +36,8 @@ export function createEventBatcher(options: BatcherOptions): EventBatcher {
 
   function schedule(): void {
     if (inFlight || timer || buffer.length === 0 || failure) return;
-    const delay = urgent || buffer.length >= maxBatch ? 0 : lastStart + intervalMs - performance.now();
+    const delay =
+      urgent || buffer.length >= maxBatch ? 0 : Math.ceil(lastStart + intervalMs - performance.now());
     if (delay <= 0) start();
     else
       timer = setTimeout(() => {

@@ -4,7 +4,8 @@ import type { SessionEvent } from './event.ts';
 const MAX_BYTES = 65_536 - 64;
 
 /** Longest strings kept, tried in turn until the payload fits. */
-const STRING_CAPS = [48_000, 24_000, 12_000, 4_000, 1_000, 200];
+const STRING_CAPS = [48_000, 24_000, 12_000, 4_000, 1_000];
+const SHORTEST = 200;
 
 /**
  * The event as the table takes it: text that Postgres can store, and within the bound. What is too long loses
@@ -13,24 +14,27 @@ const STRING_CAPS = [48_000, 24_000, 12_000, 4_000, 1_000, 200];
 export function boundEvent(event: SessionEvent): { type: string; payload: object } {
   const payload = storable(event.payload) as Record<string, unknown>;
   if (fits(payload)) return { type: event.type, payload };
-  for (const cap of STRING_CAPS) {
-    const shorter = { ...(shorten(payload, cap) as object), truncated: true };
-    if (fits(shorter)) return { type: event.type, payload: shorter };
+  const shorter = (cap: number) => ({ ...(shorten(payload, cap) as object), truncated: true });
+  if (fits(shorter(SHORTEST))) {
+    const cap = STRING_CAPS.find((candidate) => fits(shorter(candidate))) ?? SHORTEST;
+    return { type: event.type, payload: shorter(cap) };
   }
   const scalars = Object.entries(payload).filter(([, value]) => typeof value !== 'object');
-  const flat = shorten(Object.fromEntries(scalars.slice(0, 50)), 200) as object;
+  const flat = shorten(Object.fromEntries(scalars.slice(0, 50)), SHORTEST) as object;
   return { type: event.type, payload: { ...flat, truncated: true } };
 }
 
 // jsonb writes a space behind every comma and colon; indented JSON is never shorter than that.
 const fits = (payload: object) => Buffer.byteLength(JSON.stringify(payload, null, 1)) <= MAX_BYTES;
 
-/** jsonb refuses NUL and lone surrogates, and writes 1e300 as 301 digits. */
-function storable(value: unknown): unknown {
+/** A value as jsonb takes it: it refuses NUL and lone surrogates, and writes 1e300 as 301 digits. */
+export function storable(value: unknown): unknown {
   if (typeof value === 'string') return value.replaceAll('\0', '').replace(/\p{Surrogate}/gu, '\uFFFD');
-  if (typeof value === 'number') return Math.abs(value) < 1e15 ? value : String(value);
+  if (typeof value === 'number') return isShort(Math.abs(value)) ? value : String(value);
   return mapValues(value, storable);
 }
+
+const isShort = (size: number) => size === 0 || (size >= 1e-9 && size < 1e15);
 
 function shorten(value: unknown, cap: number): unknown {
   if (typeof value !== 'string') return mapValues(value, (inner) => shorten(inner, cap));

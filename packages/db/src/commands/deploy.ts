@@ -140,6 +140,7 @@ async function apply(client: pg.Client, to: Target, project: string, wait: numbe
     // Somebody else took the lock in the moment between our look and Prisma's.
     if (/P1002/.test(String(result.all))) return [...applied, ...(await again(client, to, project, wait))];
     await inspect(client, to, project, wait);
+    if (/P3005/.test(String(result.all))) throw await notEmpty(client, to);
     throw new CommandError(
       `prisma migrate deploy: ${firstError(String(result.all))}`,
       'MOBVIBE_DEBUG=1 shows everything that Prisma says',
@@ -161,6 +162,19 @@ async function interrupted(client: pg.Client, signal: NodeJS.Signals): Promise<C
   return new CommandError('interrupted', 'deploy again: it continues with the migration that was under way', {
     exitCode: signal === 'SIGINT' ? 130 : 143,
   });
+}
+
+/** Tables without a history: Prisma cannot know which migrations made them. */
+async function notEmpty(client: pg.Client, to: Target): Promise<CommandError> {
+  const { rows } = await client.query<{ name: string }>(
+    `select schemaname || '.' || tablename as name from pg_catalog.pg_tables
+     where schemaname in ('public', 'private') order by name`,
+  );
+  const [first, ...more] = rows.map(({ name }) => name);
+  return new CommandError(
+    `${to.description} has tables, but no history of migrations: ${first}${more.length > 0 ? ` and ${more.length} more` : ''}`,
+    'use a new Supabase project; or, where these migrations made them: pnpm --filter @mobvibe/db prisma migrate resolve --applied <migration>',
+  );
 }
 
 function firstError(output: string): string {

@@ -84,7 +84,7 @@ function checksums(sql: string): string[] {
 
 /** The one line of a failed migration's logs that names the cause: the engine frames it with its own words. */
 export function cause(logs: string): string {
+  const [said] = /\b(ERROR|FATAL): .+/.exec(logs) ?? [];
   const lines = logs.split('\n').map((line) => line.trim());
-  const said = lines.find((line) => /^(ERROR|FATAL): /.test(line));
   return said ?? lines.find((line) => line && line !== 'external connector error') ?? 'no reason recorded';
 }

@@ -17,7 +17,7 @@ import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { type Execution, type ExecutionResult, type Executor, ExecutorError } from '../executor.ts';
 import { agentEnvironment } from './environment.ts';
 import { toResult } from './outcome.ts';
-import { decide, TOOLS } from './permissions.ts';
+import { type Decision, decide, TOOLS } from './permissions.ts';
 import { hasTranscript } from './transcript.ts';
 import { createTranslator } from './translate.ts';
 
@@ -50,11 +50,10 @@ export function createClaudeExecutor(options: ClaudeExecutorOptions): Executor {
   return {
     async run(execution) {
       const { signal, sandbox, session } = execution;
-      signal.throwIfAborted();
       const mark = sessionMark(session.id);
       const access = options.modelApi.grant();
       // Short and apart from the sandbox: the path of a socket has room for a hundred bytes.
-      const temporary = await mkdtemp(join(tmpdir(), 'mobvibe-'));
+      const temporary = await mkdtemp(join(tmpdir(), 'mobvibe-run-'));
       const abort = new AbortController();
       const stop = () => {
         // Killed first: the SDK itself would give the process seconds to end by itself.
@@ -63,6 +62,7 @@ export function createClaudeExecutor(options: ClaudeExecutorOptions): Executor {
       };
       signal.addEventListener('abort', stop, { once: true });
       try {
+        signal.throwIfAborted();
         const { system, modelRetries = 5 } = options;
         const env = agentEnvironment({ access, sandbox, mark, temporary, system, modelRetries });
         return await converse(execution, options, env, abort);
@@ -148,7 +148,8 @@ function isolation(sandbox: Sandbox): Options {
       project: sandbox.project,
       readable: [sandbox.home],
       home: sandbox.home,
-    });
+      // A hook that fails would be passed over.
+    }).catch((): Decision => ({ allowed: false, reason: 'this call cannot be checked' }));
     return {
       hookSpecificOutput: decision.allowed
         ? { hookEventName: 'PreToolUse', permissionDecision: 'allow', updatedInput: decision.input }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { ModelAccess } from '../../model-api/model-api.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { configDirectory } from './transcript.ts';
@@ -24,7 +25,7 @@ export function agentEnvironment(options: {
     TMPDIR: temporary,
     // Git looks upwards for a repository: without a ceiling the agent would commit into whichever one the data
     // directory lies in.
-    GIT_CEILING_DIRECTORIES: `${sandbox.project}/..`,
+    GIT_CEILING_DIRECTORIES: dirname(sandbox.project),
 
     ANTHROPIC_BASE_URL: access.baseUrl,
     ANTHROPIC_API_KEY: access.apiKey,
@@ -46,5 +47,7 @@ export function agentEnvironment(options: {
     CLAUDE_CODE_DISABLE_AUTO_MEMORY: '1',
     CLAUDE_CODE_DISABLE_BUNDLED_SKILLS: '1',
     CLAUDE_CODE_DISABLE_FILE_CHECKPOINTING: '1',
+    // The state of a repository around the data directory is not the app's.
+    CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS: '1',
   };
 }

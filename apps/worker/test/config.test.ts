@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { repositoryRoot } from '@mobvibe/cli';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { loadWorkerConfig, workerTarget } from '../src/config.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe('the configuration', () => {
+  it('has defaults for everything, and a new worker id each time', () => {
+    vi.stubEnv('ANTHROPIC_API_KEY', 'sk');
+    const [first, second] = [loadWorkerConfig(), loadWorkerConfig()];
+    expect(first).toMatchObject({
+      concurrency: 2,
+      leaseMs: 30_000,
+      dataDirectory: join(repositoryRoot, '.local', 'worker'),
+      anthropic: { apiKey: 'sk' },
+    });
+    expect(first.workerId).not.toBe(second.workerId);
+  });
+
+  it.each([
+    [{ concurrency: '0' }, /--concurrency: must be a whole number from 1 to 100/],
+    [{ concurrency: 'many' }, /--concurrency/],
+    [{ lease: '0.5' }, /--lease/],
+    [{ maxTurns: '1.5' }, /--max-turns/],
+    [{ workerId: 'a b' }, /--worker-id/],
+  ])('says which setting is wrong: %j', (settings, message) => {
+    expect(() => loadWorkerConfig(settings)).toThrow(message);
+  });
+
+  it('gives the agent no variable that it does not name', () => {
+    vi.stubEnv('DATABASE_URL', 'postgresql://postgres:secret@db.example.com/postgres');
+    expect(JSON.stringify(loadWorkerConfig().system)).not.toContain('secret');
+  });
+});
+
+describe('the database of a worker', () => {
+  it.each([
+    ['postgresql://postgres:x@db.example.com:5432/postgres', 'mobvibe_worker'],
+    ['postgresql://postgres.tenant:x@pooler.example.com:6543/postgres', 'mobvibe_worker.tenant'],
+  ])('is DATABASE_URL, as the role whose password is given: %s', (url, username) => {
+    vi.stubEnv('DATABASE_URL', url);
+    vi.stubEnv('MOBVIBE_WORKER_PASSWORD', 'p@ss word');
+    const target = new URL(workerTarget().url);
+    expect(decodeURIComponent(target.username)).toBe(username);
+    expect(decodeURIComponent(target.password)).toBe('p@ss word');
+    expect(target.host).toBe(new URL(url).host);
+  });
+
+  it('is DATABASE_URL as it stands where that names the role itself', () => {
+    vi.stubEnv('DATABASE_URL', 'postgresql://mobvibe_worker:own@db.example.com/postgres');
+    vi.stubEnv('MOBVIBE_WORKER_PASSWORD', 'another-password');
+    expect(workerTarget().url).toBe('postgresql://mobvibe_worker:own@db.example.com/postgres');
+  });
+});

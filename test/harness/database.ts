@@ -60,15 +60,15 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
     sql,
     asUser: (userId, task) =>
       inTransaction(
-        loginUrl('mobvibe_app', url),
+        loginUrl('mobvibe_app', { url }),
         'authenticated',
         { sub: userId, role: 'authenticated' },
         task,
       ),
-    asAnon: (task) => inTransaction(loginUrl('mobvibe_app', url), 'anon', { role: 'anon' }, task),
+    asAnon: (task) => inTransaction(loginUrl('mobvibe_app', { url }), 'anon', { role: 'anon' }, task),
     asServiceRole: (task) => inTransaction(url, 'service_role', { role: 'service_role' }, task),
     asWorker: async (task) => {
-      const client = await open(loginUrl('mobvibe_worker', url));
+      const client = await open(loginUrl('mobvibe_worker', { url }));
       try {
         return await task(client);
       } finally {

@@ -144,7 +144,7 @@ describe('the login of app teams', () => {
   test('reads nothing without a user', async () => {
     const { default: pg } = await import('pg');
     const { loginUrl } = await import('@mobvibe/db');
-    const client = new pg.Client({ connectionString: loginUrl('mobvibe_app', db.url) });
+    const client = new pg.Client({ connectionString: loginUrl('mobvibe_app', { url: db.url }) });
     await client.connect();
     try {
       for (const table of tables) await expect(count(client, table)).rejects.toMatchObject(DENIED);

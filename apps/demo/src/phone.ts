@@ -28,7 +28,7 @@ export interface Phone {
  * API does it.
  */
 export async function openPhone(databaseUrl: string, userId: string): Promise<Phone> {
-  const client = new pg.Client({ connectionString: loginUrl('mobvibe_app', databaseUrl) });
+  const client = new pg.Client({ connectionString: loginUrl('mobvibe_app', { url: databaseUrl }) });
   await client.connect();
   const claims = JSON.stringify({ sub: userId, role: 'authenticated' });
 

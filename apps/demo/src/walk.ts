@@ -62,7 +62,7 @@ export async function walk({ prompt, allowRemote, signal }: WalkOptions): Promis
 
     const config = loadWorkerConfig({ concurrency: 1 });
     const worker = await startWorker({
-      target: describe(loginUrl('mobvibe_worker', to.url)),
+      target: describe(loginUrl('mobvibe_worker', { url: to.url })),
       config,
       jobs: 1,
       log: createLog({ level: 'error' }),

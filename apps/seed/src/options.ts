@@ -24,15 +24,14 @@ export const DEFAULTS = { scale: 'ci', seed: 1, now: '2026-01-15T12:00:00Z' } as
 
 const names = Object.keys(scales) as [ScaleName, ...ScaleName[]];
 
+const A_NUMBER = 'a whole number, 0 or more';
+const A_TIME = `a time with its zone, such as ${DEFAULTS.now}`;
+
 const schema = z.object({
   scale: z.enum(names, `one of: ${names.join(', ')}`).default(DEFAULTS.scale),
-  seed: z.coerce
-    .number('a whole number, 0 or more')
-    .int('a whole number, 0 or more')
-    .nonnegative('a whole number, 0 or more')
-    .default(DEFAULTS.seed),
+  seed: z.coerce.number(A_NUMBER).int(A_NUMBER).nonnegative(A_NUMBER).default(DEFAULTS.seed),
   now: z
-    .union([z.date(), z.iso.datetime({ offset: true })], `a time such as ${DEFAULTS.now}`)
+    .union([z.date(A_TIME), z.iso.datetime({ offset: true, error: A_TIME })], A_TIME)
     .default(DEFAULTS.now)
     .transform((now) => new Date(now)),
 });

@@ -61,13 +61,13 @@ describe('the rows of a data set', () => {
 });
 
 it.each([
-  [{ scale: 'huge' }, '--scale'],
-  [{ seed: '1.5' }, '--seed'],
-  [{ seed: -1 }, '--seed'],
-  [{ now: 'yesterday' }, '--now'],
-  [{ now: '2026-01-15' }, '--now'],
-])('%j is refused by name', (options, name) => {
-  expect(() => dataSetOf(options)).toThrow(name);
+  [{ scale: 'huge' }, '--scale is not one of: ci'],
+  [{ seed: '1.5' }, '--seed is not a whole number'],
+  [{ seed: -1 }, '--seed is not a whole number'],
+  [{ now: 'yesterday' }, '--now is not a time'],
+  [{ now: '2026-01-15' }, '--now is not a time'],
+])('%j is refused: %s', (options, problem) => {
+  expect(() => dataSetOf(options)).toThrow(problem);
 });
 
 it('tells what agents do in the events of the worker', () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { CommandError, describe, loadEnvironment, repositoryRoot, type Target, target } from '@mobvibe/cli';
+import { loginUrl } from '@mobvibe/db';
 import { z } from 'zod';
 
 export interface WorkerConfig {
@@ -79,20 +80,15 @@ export function loadWorkerConfig(settings: WorkerSettings = {}): WorkerConfig {
 }
 
 /**
- * The database as a worker logs in: as mobvibe_worker where that role's password is given, else as DATABASE_URL
- * says.
+ * The database as a worker logs in: as mobvibe_worker, or as DATABASE_URL says where that is a remote database and
+ * MOBVIBE_WORKER_PASSWORD is not given.
  * @throws CommandError when no database is given.
  */
 export function workerTarget(): Target {
   const given = target('runtime');
-  const { MOBVIBE_WORKER_PASSWORD } = loadEnvironment();
-  const url = new URL(given.url);
-  if (!MOBVIBE_WORKER_PASSWORD || url.username === 'mobvibe_worker') return given;
-  // A pooler names the tenant behind the role: postgres.<tenant>.
-  const [, tenant] = decodeURIComponent(url.username).split('.', 2);
-  url.username = encodeURIComponent(tenant ? `mobvibe_worker.${tenant}` : 'mobvibe_worker');
-  url.password = encodeURIComponent(MOBVIBE_WORKER_PASSWORD);
-  return describe(url.href);
+  const { MOBVIBE_WORKER_PASSWORD: password } = loadEnvironment();
+  if (!given.isLocal && !password) return given;
+  return describe(loginUrl('mobvibe_worker', { url: given.url, password }));
 }
 
 function systemEnvironment(): Record<string, string> {

@@ -22,6 +22,8 @@ export interface StartWorkerOptions {
   config: WorkerConfig;
   /** Stop when nothing is due and nothing runs. */
   untilIdle?: boolean;
+  /** Claim no more than this many jobs, and stop when they have ended. */
+  jobs?: number;
   log?: Log;
   /** Instead of the Claude Agent SDK. */
   executor?: Executor;
@@ -80,6 +82,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
       concurrency: config.concurrency,
       pollMs: config.pollMs,
       untilIdle: options.untilIdle ?? false,
+      jobs: options.jobs ?? Number.POSITIVE_INFINITY,
       async run(job) {
         const lease = leases.hold(job);
         try {
@@ -122,6 +125,7 @@ interface ClaimLoopOptions {
   concurrency: number;
   pollMs: number;
   untilIdle: boolean;
+  jobs: number;
   run(job: ClaimedJob): Promise<Outcome>;
   stopRunning(): void;
 }
@@ -131,6 +135,7 @@ function claimLoop(options: ClaimLoopOptions): { done: Promise<WorkerSummary>; s
   const { queue, wakeup, log, concurrency, pollMs, untilIdle } = options;
   const summary: WorkerSummary = { completed: 0, failed: 0, retried: 0, cancelled: 0, released: 0, lost: 0 };
   const running = new Set<Promise<void>>();
+  let left = options.jobs;
   let stopping = false;
 
   function start(job: ClaimedJob): void {
@@ -150,20 +155,19 @@ function claimLoop(options: ClaimLoopOptions): { done: Promise<WorkerSummary>; s
   async function claimWhileWanted(): Promise<void> {
     while (!stopping) {
       const { generation } = wakeup;
-      const free = concurrency - running.size;
+      const free = Math.min(concurrency - running.size, left);
       if (free > 0) {
         try {
           const claimed = await queue.claim(free);
           claimed.forEach(start);
-          // Fewer than asked: some of what the claim looked at had to wait for their session. Look further.
-          if (claimed.length > 0 && claimed.length < free) continue;
+          left -= claimed.length;
         } catch (error) {
           if (untilIdle) throw error;
           log.warn({ code: errorCode(error) }, 'claiming failed; trying again');
         }
       }
       const isIdle = running.size === 0 && wakeup.generation === generation;
-      if (untilIdle && isIdle) return;
+      if (isIdle && (untilIdle || left === 0)) return;
       await wakeup.wait(generation, pollMs);
     }
   }

@@ -22,7 +22,7 @@ const workers: Worker[] = [];
 beforeAll(async () => {
   db = await createTestDatabase();
   data = await mkdtemp(join(tmpdir(), 'worker-test-'));
-  workerUrl = loginUrl('mobvibe_worker', db.url);
+  workerUrl = loginUrl('mobvibe_worker', { url: db.url });
 });
 afterEach(async () => {
   for (const worker of workers.splice(0)) await worker.stop();

@@ -22,6 +22,12 @@ export async function runCommand(command: Command, argv: string[] = process.argv
   try {
     await command.parseAsync(withoutSeparator(argv));
   } catch (error) {
+    // Without a sub-command there is nothing to do but to say which there are.
+    if (error instanceof CommanderError && error.code === 'commander.help') {
+      process.stderr.write(command.helpInformation());
+      process.exitCode = 2;
+      return;
+    }
     process.exitCode = report(error, command.name());
   }
 }

@@ -15,17 +15,23 @@ export function databaseUrl(url = process.env.DATABASE_URL): string {
   throw new Error('DATABASE_URL is not set: pass { url } or set it (pnpm local env prints the local one)');
 }
 
+export interface LoginOptions {
+  /** By default DATABASE_URL. */
+  url?: string | undefined;
+  /** By default the environment's: MOBVIBE_APP_PASSWORD, MOBVIBE_WORKER_PASSWORD. */
+  password?: string | undefined;
+}
+
 /**
- * The same database as another login: user and password replaced. The password comes from the environment
- * (MOBVIBE_APP_PASSWORD, MOBVIBE_WORKER_PASSWORD); on this machine's own database it defaults to the role's name,
- * as `pnpm turbo migrate` sets it there. A URL that already names the role is left as it is.
+ * The same database as another login: user and password replaced. On this machine's own database the password defaults to the role's
+ * name, as `pnpm turbo migrate` sets it there. A URL that already names the role is left as it is.
  * @throws Error when the password of a remote database's role is not given.
  */
-export function loginUrl(role: LoginRole, url?: string): string {
-  const target = new URL(databaseUrl(url));
+export function loginUrl(role: LoginRole, options: LoginOptions = {}): string {
+  const target = new URL(databaseUrl(options.url));
   if (target.username === role) return target.href;
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(target.hostname);
-  const password = process.env[passwordVariable[role]] || (isLocal ? role : undefined);
+  const password = options.password || process.env[passwordVariable[role]] || (isLocal ? role : undefined);
   if (!password) throw new Error(`${passwordVariable[role]} is not set: it is the password of ${role}`);
   // A pooler names the tenant behind the role: postgres.<tenant>.
   const [, tenant] = decodeURIComponent(target.username).split('.', 2);

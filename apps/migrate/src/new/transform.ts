@@ -155,8 +155,10 @@ export function transform(script: string, options: TransformOptions): Transforme
     );
     let collected: string[] = [];
     const flush = () => {
-      if (collected.length === 1) plain(`alter table ${table} ${collected[0]}`);
-      else if (collected.length > 1) plain(`alter table ${table}\n  ${collected.join(',\n  ')}`);
+      // What only drops may find the table gone when it runs again.
+      const target = collected.every((action) => action.startsWith('drop ')) ? `if exists ${table}` : table;
+      if (collected.length === 1) plain(`alter table ${target} ${collected[0]}`);
+      else if (collected.length > 1) plain(`alter table ${target}\n  ${collected.join(',\n  ')}`);
       collected = [];
     };
     // Prisma's order counts: a constraint may need the column that is added before it.

@@ -23,6 +23,13 @@ begin
       and not exists (
         select from public.coding_jobs as busy where busy.session_id = j.session_id and busy.status = 'processing'
       )
+      -- Only the first of each session, or the others would use up the limit.
+      and not exists (
+        select from public.coding_jobs as ahead
+        where ahead.session_id = j.session_id and ahead.user_id = j.user_id
+          and ahead.status = 'pending' and ahead.available_at <= now()
+          and (-ahead.priority, ahead.created_at, ahead.id) < (-j.priority, j.created_at, j.id)
+      )
       and (
         select count(*) from public.coding_jobs as busy where busy.user_id = j.user_id and busy.status = 'processing'
       ) < (select l.max_concurrent_jobs from private.tier_limits as l where l.tier = u.tier)

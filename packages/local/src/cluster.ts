@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chown, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, describe, withConnection } from '@mobvibe/cli';
 import getPort from 'get-port';
@@ -76,7 +76,7 @@ export async function createCluster(options: {
     signal?.throwIfAborted();
     await rename(unfinished, data);
   } finally {
-    await rm(build, { recursive: true, force: true });
+    await removeTree(build);
   }
 }
 
@@ -92,19 +92,14 @@ async function initialize(
   const { code, stderr } = await run(
     binaries.initdb,
     [
-      ...['-D', data],
-      ...['--username', 'supabase_admin'],
-      ...['--auth', 'scram-sha-256', '--pwfile', passwordFile],
-      ...[
-        '--encoding',
-        'UTF8',
-        '--locale',
-        'C',
-        '--locale-provider',
-        'builtin',
-        '--builtin-locale',
-        'C.UTF-8',
-      ],
+      `--pgdata=${data}`,
+      '--username=supabase_admin',
+      '--auth=scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '--encoding=UTF8',
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
       '--no-sync',
       '--no-instructions',
     ],
@@ -178,15 +173,29 @@ export async function launchOnAnyPort(
   throw new CommandError('every free port was taken before the server had it', 'try again');
 }
 
-/** Takes away what interrupted starts left, servers included. */
+/** Takes away what interrupted starts and resets left, servers included. */
 export async function removeUnfinished(place: string): Promise<void> {
   for (const name of existsSync(place) ? await readdir(place) : []) {
-    if (!name.startsWith('data.new-')) continue;
+    if (!name.startsWith('data.new-') && !name.startsWith('data.old-')) continue;
     const data = join(place, name, 'data');
     const server = runningPostmaster(data);
     if (server) await stopPostmaster(data, server.pid, 'immediate', 10);
-    await rm(join(place, name), { recursive: true, force: true });
+    await removeTree(join(place, name));
   }
+}
+
+/** Deletes a data directory, which is whole until it is gone: half of one would be in the way. */
+export async function removeCluster(data: string): Promise<void> {
+  // Whatever else has that name is none of ours.
+  if (!existsSync(join(data, 'PG_VERSION'))) return;
+  const doomed = await mkdtemp(join(dirname(data), 'data.old-'));
+  await rename(data, join(doomed, 'data'));
+  await removeTree(doomed);
+}
+
+// A process that is about to end may still write.
+function removeTree(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
 export function startFailed(reason: string, log: string): CommandError {

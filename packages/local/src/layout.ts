@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CommandError, errorCode } from '@mobvibe/cli';
 import { type Account, canEnter } from './account.ts';
@@ -55,13 +55,19 @@ const ORIGIN = 'stands-for';
 
 /** Removes the substitutes of directories that are gone: whoever deletes a checkout does not know of them. */
 export async function removeWidowed(): Promise<void> {
-  for (const name of await readdir(SUBSTITUTES)) {
+  for (const name of existsSync(SUBSTITUTES) ? await readdir(SUBSTITUTES) : []) {
     const substitute = join(SUBSTITUTES, name);
     const origin = await readFile(join(substitute, ORIGIN), 'utf8').catch(() => undefined);
     if (origin === undefined || existsSync(origin) || runningPostmaster(join(substitute, 'postgres')))
       continue;
-    await rm(substitute, { recursive: true, force: true });
+    await removeSubstitute(origin);
   }
+}
+
+export async function removeSubstitute(directory: string): Promise<void> {
+  await rm(substituteFor(directory), { recursive: true, force: true });
+  // Others may have theirs.
+  await rmdir(SUBSTITUTES).catch(() => {});
 }
 
 /**

@@ -17,22 +17,17 @@ export async function bootstrapPlatform(
   { daysAhead = DAYS_AHEAD }: { daysAhead?: number } = {},
 ): Promise<void> {
   const files = await Promise.all(platformFiles().map((path) => readFile(path, 'utf8')));
-  await client.query('begin');
-  try {
+  const partitions = await partitionsSql(daysAhead);
+  await inTransaction(client, async () => {
     // Roles belong to all databases: a second bootstrap waits for the first.
     await client.query(`
       lock table pg_catalog.pg_authid in share row exclusive mode;
       set local search_path = '';
-      set local client_min_messages = warning;
       set local local.password = ${pg.escapeLiteral(LOCAL_PASSWORD)};
     `);
     for (const file of files) await client.query(file);
-    await client.query('commit');
-  } catch (error) {
-    await client.query('rollback');
-    throw error;
-  }
-  await makeRealtimePartitions(client, { daysAhead });
+    await client.query(partitions);
+  });
 }
 
 /**
@@ -43,8 +38,26 @@ export async function makeRealtimePartitions(
   client: ClientBase,
   { daysAhead = DAYS_AHEAD }: { daysAhead?: number } = {},
 ): Promise<void> {
+  const partitions = await partitionsSql(daysAhead);
+  await inTransaction(client, () => client.query(partitions));
+}
+
+async function partitionsSql(daysAhead: number): Promise<string> {
   const sql = await readFile(join(SQL, 'realtime_partitions.sql'), 'utf8');
-  await client.query(`begin; set local local.days_ahead = ${Math.trunc(daysAhead)}; ${sql} commit;`);
+  return `set local local.days_ahead = ${Math.trunc(daysAhead)};\n${sql}`;
+}
+
+async function inTransaction(client: ClientBase, task: () => Promise<unknown>): Promise<void> {
+  await client.query('begin');
+  try {
+    // Whoever holds a lock for longer has forgotten it.
+    await client.query(`set local lock_timeout = '10s'; set local client_min_messages = warning`);
+    await task();
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
 }
 
 /**

@@ -154,7 +154,8 @@ export async function stopPostmaster(
   how: keyof typeof SHUTDOWN,
   timeoutSeconds: number,
 ): Promise<boolean> {
-  signalProcess(pid, SHUTDOWN[how]);
+  // After a crash the number may be somebody else's.
+  if (isPostgresOn(data, pid)) signalProcess(pid, SHUTDOWN[how]);
   const deadline = Date.now() + timeoutSeconds * 1000;
   while (isPostgresOn(data, pid)) {
     if (Date.now() > deadline) return false;

@@ -73,7 +73,12 @@ export function serverUrl(port: number, role: 'postgres' | 'supabase_admin' = 'p
 
 export function readRecord({ record }: Layout): ServerRecord | undefined {
   const text = readIfThere(record);
-  return text === undefined ? undefined : (JSON.parse(text) as ServerRecord);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as ServerRecord);
+  } catch {
+    // A machine that crashed may have left it empty. All that it says can be found out.
+    return undefined;
+  }
 }
 
 /** The server of a directory, when it runs. */

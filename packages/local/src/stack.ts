@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, describe, oneLine, withConnection } from '@mobvibe/cli';
 import { serverAccount } from './account.ts';
 import { installedBinaries, usableBinaries } from './binaries.ts';
-import { clusterExists, createCluster, launchCluster, removeUnfinished } from './cluster.ts';
+import { clusterExists, createCluster, launchCluster, removeCluster, removeUnfinished } from './cluster.ts';
 import { removeEnvironment, serverEnvironment, writeEnvironment } from './environment.ts';
 import { explained } from './files.ts';
-import { dataDirectory, openLayout, placeFor, substituteFor, writeRecord } from './layout.ts';
+import { dataDirectory, openLayout, placeFor, removeSubstitute, writeRecord } from './layout.ts';
 import { withLock } from './lock.ts';
 import { bootstrapPlatform, makeRealtimePartitions } from './platform.ts';
 import { DEFAULT_PORT, isFree, portsFrom, portTaken } from './port.ts';
@@ -51,7 +51,7 @@ export async function startStack(
   const layout = await openLayout(directory);
   return explained(layout.directory, () =>
     withLock(layout, progress, signal, async () => {
-      const running = await settledServer(layout, progress);
+      const running = await settledServer(layout, progress, signal);
       if (running) {
         if (port && port !== running.port) {
           throw new CommandError(
@@ -67,9 +67,14 @@ export async function startStack(
 }
 
 // A server that is neither up nor down is waited for.
-async function settledServer(layout: Layout, progress: Progress): Promise<RunningServer | undefined> {
+async function settledServer(
+  layout: Layout,
+  progress: Progress,
+  signal: AbortSignal | undefined,
+): Promise<RunningServer | undefined> {
   const deadline = Date.now() + START_SECONDS * 1000;
   for (let first = true; ; first = false) {
+    signal?.throwIfAborted();
     const running = runningServer(layout);
     if (!running || running.ready) return running;
     if (first) progress.say(`the server is starting or stopping: waiting up to ${START_SECONDS} s for it`);
@@ -148,25 +153,29 @@ function* candidates(remembered: number): Generator<number> {
 async function refresh(layout: Layout, running: RunningServer, progress: Progress): Promise<RunningServer> {
   const { data, port } = running;
   const record = readRecord(layout);
-  const admin = describe(serverUrl(port, 'supabase_admin'));
-  const daysAhead = REALTIME_DAYS;
-  const outdated = record?.platform !== platformFingerprint();
-  if (outdated) {
-    await progress.step('bringing the platform up to date', () =>
-      withConnection(admin, (client) => bootstrapPlatform(client, { daysAhead })).catch((cause) => {
-        throw new CommandError(
-          `the platform cannot be brought up to date: ${oneLine(cause)}`,
-          'pnpm local reset makes it anew (deletes all data)',
-          { cause },
-        );
-      }),
-    );
+  if (record?.platform !== platformFingerprint()) {
+    await progress.step('bringing the platform up to date', () => changePlatform(port, bootstrapPlatform));
+    await writeRecord(layout, { data, port, ...upToDate() });
   } else if (needsPartitions(record)) {
-    await withConnection(admin, (client) => makeRealtimePartitions(client, { daysAhead }));
+    await changePlatform(port, makeRealtimePartitions);
+    await writeRecord(layout, { data, port, ...upToDate() });
   }
-  if (outdated || needsPartitions(record)) await writeRecord(layout, { data, port, ...upToDate() });
   await writeEnvironment(layout, serverEnvironment(port));
   return running;
+}
+
+async function changePlatform(port: number, change: typeof bootstrapPlatform): Promise<void> {
+  try {
+    await withConnection(describe(serverUrl(port, 'supabase_admin')), (client) =>
+      change(client, { daysAhead: REALTIME_DAYS }),
+    );
+  } catch (cause) {
+    throw new CommandError(
+      `the platform cannot be brought up to date: ${oneLine(cause)}`,
+      'close other connections and start again, or make it anew with pnpm local reset (deletes all data)',
+      { cause },
+    );
+  }
 }
 
 function upToDate() {
@@ -232,12 +241,9 @@ export async function resetStack(
 /** Deletes everything that the server of a directory keeps, but its log; it must be stopped. */
 export async function removeData(layout: Layout): Promise<void> {
   const record = readRecord(layout);
-  for (const place of [layout.directory, substituteFor(layout.directory)]) await removeUnfinished(place);
-  await rm(substituteFor(layout.directory), { recursive: true, force: true });
-  for (const data of [record?.data, join(layout.directory, 'postgres')]) {
-    // Whatever else has that name is none of ours.
-    if (data && existsSync(join(data, 'PG_VERSION'))) await rm(data, { recursive: true, force: true });
-  }
+  await removeUnfinished(layout.directory);
+  for (const data of [record?.data, join(layout.directory, 'postgres')]) if (data) await removeCluster(data);
+  await removeSubstitute(layout.directory);
   // The port stays: people have it in their configuration.
   if (record) await writeRecord(layout, { data: record.data, port: record.port });
 }

@@ -134,8 +134,10 @@ describe('a background server', async () => {
     await stop(directory);
     await mkdir(join(directory, 'data.new-abcdef', 'data', 'base'), { recursive: true });
     await writeFile(join(directory, 'data.new-abcdef', 'data', 'PG_VERSION'), '17\n');
-    await start(directory);
-    expect(readdirSync(directory).filter((name) => name.startsWith('data.new-'))).toEqual([]);
+    await mkdir(join(directory, 'data.old-abcdef', 'data'), { recursive: true });
+    await writeFile(layout.record, '');
+    expect(await start(directory, port)).toMatchObject({ data: join(directory, 'postgres') });
+    expect(readdirSync(directory).filter((name) => name.startsWith('data.'))).toEqual([]);
   });
 
   test('says why it does not start, in one line from its log', async () => {

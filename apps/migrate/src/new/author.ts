@@ -94,8 +94,8 @@ async function write(
 
   const quoted = await quoteNames(client, `${up}\n${down}`);
   const quote = (name: string) => quoted.get(name) ?? name;
-  const forward = transform(up, { quote });
-  const back = transform(down, { quote, cascade: true });
+  const forward = transform(up, { quote, reverse: down });
+  const back = transform(down, { quote, reverse: up, cascade: true });
   for (const statement of [...forward.unknown, ...back.unknown]) {
     say(`warning: check by hand whether this may run twice: ${statement}`);
   }

@@ -14,6 +14,8 @@ export interface Transformed {
 export interface TransformOptions {
   /** Quotes a name where it needs that: Postgres's quote_ident. */
   quote: (name: string) => string;
+  /** The script of the other direction, which tells what values an enum loses. */
+  reverse: string;
   /** For down.sql: what the SQL layer built on a table goes with it. */
   cascade?: boolean;
 }
@@ -104,11 +106,10 @@ export function transform(script: string, options: TransformOptions): Transforme
         const type = cursor.relation();
         const values = cursor.rest();
         const name = type.replace(/_new("?)$/, '$1');
-        const labels = values.replace(/^as enum \((.*)\)$/, 'array[$1]');
-        condition = `(
-    select array_agg(enumlabel::text order by enumsortorder) from pg_catalog.pg_enum
-    where enumtypid = '${name}'::regtype
-  ) <> ${labels}`;
+        const lost = lostValues(tokens, options.reverse);
+        condition = `exists (
+    select from pg_catalog.pg_enum where enumtypid = '${name}'::regtype and enumlabel in (${lost.join(', ')})
+  )`;
         lines.push(`create type ${type} ${values};`);
         summary.push(`replaces the values of type ${name}`);
       } else if (cursor.takes('alter table')) {
@@ -326,6 +327,24 @@ class Cursor {
   #isWord(token: Token | undefined, word: string): boolean {
     return token?.kind === 'word' && token.value.toLowerCase() === word;
   }
+}
+
+/**
+ * The values that an enum has no more after `create type …_new as enum (…)`: those that the other direction adds, or
+ * lists where it replaces the type as well. Asking for them instead of for the exact list lets the script run again
+ * after a later migration has added others.
+ */
+function lostValues(replacement: Token[], reverse: string): string[] {
+  const texts = (tokens: Token[]) => tokens.filter(({ kind }) => kind === 'text').map(({ value }) => value);
+  const names = (tokens: Token[]) =>
+    tokens.filter(({ kind }) => kind === 'identifier').map(({ value }) => value);
+  const kept = new Set(texts(replacement));
+  const type = names(replacement).at(-1)?.replace(/_new$/, '');
+  const listed = statements(reverse)
+    .filter((tokens) => [type, `${type}_new`].includes(names(tokens).at(-1)))
+    .filter((tokens) => tokens[1]?.value.toLowerCase() === 'type')
+    .flatMap(texts);
+  return listed.filter((value) => !kept.has(value));
 }
 
 function missingConstraint(table: string, constraint: string): string {

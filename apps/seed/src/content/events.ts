@@ -59,11 +59,6 @@ export function storyteller(random: Faker) {
   ];
 
   return {
-    event,
-    beginning,
-    work,
-    terminal,
-
     /** An attempt that ends well, with a preview. */
     completes(attempt: number, component: string, more: EventScenario[] = []): Ending {
       const preview = event('preview_ready', {

@@ -49,15 +49,14 @@ export function write(
 
 // Ids hold their time, so another `now` would give the same users a second set of everything.
 async function refuseOtherTimes(tx: Transaction, { name, now }: DataSet, { users }: Rows): Promise<void> {
-  const createdAt = new Map(users.map((user) => [user.id, user.createdAt]));
-  const where = { id: { in: [...createdAt.keys()] } };
+  const planned = new Map(users.map((user) => [user.id, user.createdAt]));
   const found = await tx.user.findFirst({
-    where,
+    where: { id: { in: [...planned.keys()] } },
     select: { id: true, createdAt: true },
     orderBy: { id: 'asc' },
   });
-  const shift = Number(found?.createdAt ?? 0) - Number((found && createdAt.get(found.id)) ?? 0);
-  if (shift === 0) return;
+  const shift = Number(found?.createdAt) - Number(planned.get(found?.id ?? ''));
+  if (!found || shift === 0) return;
   const then = new Date(now.getTime() + shift).toISOString();
   throw new CommandError(
     `the database holds ${name} as of ${then}`,

@@ -15,6 +15,8 @@ const { status, stdout, stderr, error } = spawnSync(
 );
 if (status !== 0) {
   process.stderr.write(`${error?.message ?? `${stdout}${stderr}`}\n`);
-  process.stderr.write('error: the Prisma client cannot be generated\nfix: what turbo says above; usually packages/db/prisma/schema needs correcting\n');
+  process.stderr.write(
+    'error: the Prisma client cannot be generated\nfix: what turbo says above; usually packages/db/prisma/schema needs correcting\n',
+  );
   process.exitCode = 1;
 }

@@ -33,7 +33,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 // The database `postgres` stays a bare platform: tests of the platform and of a first migration clone it.
 async function makeTemplate(url: string): Promise<void> {
   beQuiet();
-  await withConnection(describe(url), (client) => client.query(`create database ${TEMPLATE} template postgres`));
+  await withConnection(describe(url), (client) =>
+    client.query(`create database ${TEMPLATE} template postgres`),
+  );
   const template = describe(Object.assign(new URL(url), { pathname: TEMPLATE }).href);
   await deploy(template);
   await withConnection(template, async (client) => {

@@ -1,4 +1,4 @@
-import colors from 'picocolors';
+import { colors } from '@mobvibe/cli';
 import type { PhoneEvent } from './phone.ts';
 
 const WIDTH = 100;

@@ -1,5 +1,4 @@
-import { duration } from '@mobvibe/cli';
-import colors from 'picocolors';
+import { colors, duration } from '@mobvibe/cli';
 import pino from 'pino';
 
 export type Log = pino.Logger;

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import colors from 'picocolors';
+import { colors } from './colors.ts';
 import { errorCode, isCommandError, oneLine } from './error.ts';
 
 /** A commander program whose usage errors leave through `runCommand`. */

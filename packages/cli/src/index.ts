@@ -1,3 +1,4 @@
+export { colors } from './colors.ts';
 export { program, report, runCommand } from './command.ts';
 export {
   connect,

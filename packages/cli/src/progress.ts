@@ -1,5 +1,5 @@
 import ora from 'ora';
-import colors from 'picocolors';
+import { colors } from './colors.ts';
 
 export interface Step {
   /** Replaces the text behind the label while the step runs. */

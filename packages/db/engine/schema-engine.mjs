@@ -11,6 +11,16 @@ import { parseUrl, Session } from './session.mjs';
 
 const SHUTDOWN_LIMIT_MS = 4000;
 
+/** The methods that compare a database with the schema. */
+const COMPARING = new Set([
+  'createMigration',
+  'devDiagnostic',
+  'diagnoseMigrationHistory',
+  'evaluateDataLoss',
+  'introspect',
+  'schemaPush',
+]);
+
 const { values, positionals } = parseArgs({
   options: {
     datamodels: { type: 'string', short: 'd', multiple: true },
@@ -109,10 +119,34 @@ function runServer() {
     return (await SchemaEngine.new({ datamodels: undefined }, forwardLog, offlineFactory())).diff(params);
   };
 
+  /** @type {Promise<void> | undefined} */
+  let previewFeatures;
+
+  // The WebAssembly engine reads the schema's preview features in `diff` only. Without partialIndexes it does not see
+  // the partial indexes of a database, and `migrate dev` would make them again and again.
+  const readPreviewFeatures = async () => {
+    const files = values.datamodels?.map((path) => ({ path, content: readFileSync(path, 'utf8') }));
+    if (!files?.some(({ content }) => content.includes('previewFeatures'))) return;
+    await (await engine)
+      .diff({
+        from: { tag: 'empty' },
+        to: { tag: 'schemaDatasource', files, configDir: '' },
+        script: false,
+        exitCode: null,
+        filters: { externalTables: [], externalEnums: [] },
+      })
+      // A schema that cannot be read is reported by the method that was called.
+      .catch(() => {});
+  };
+
   /** @param {string} method @param {any} params */
   const call = async (method, params) => {
     engine ??= start();
     const instance = await engine;
+    if (COMPARING.has(method)) {
+      previewFeatures ??= readPreviewFeatures();
+      await previewFeatures;
+    }
     open().scriptFailure = undefined;
     return instance[method](await withFilters(params));
   };

@@ -31,7 +31,8 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
   const maintenance = new pg.Client({ connectionString: at(server.adminUrl, 'template1') });
   await maintenance.connect();
   const template = from === 'migrated' ? TEMPLATE : 'postgres';
-  await maintenance.query(`create database ${name} template ${template} owner postgres`);
+  // Copying files is the quicker way where nothing is synced to disk.
+  await maintenance.query(`create database ${name} template ${template} owner postgres strategy file_copy`);
 
   const url = at(server.url, name);
   const sql = await open(url);

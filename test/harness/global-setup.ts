@@ -1,6 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { beQuiet, describe, withConnection } from '@mobvibe/cli';
 import { deploy } from '@mobvibe/db/commands';
 import { startServer } from '@mobvibe/local';
@@ -18,8 +15,7 @@ declare module 'vitest' {
 
 /** Starts the server of this run and makes the template that every test database is cloned from. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const directory = await mkdtemp(join(tmpdir(), 'mobvibe-test-'));
-  const server = await startServer({ directory, durable: false });
+  const server = await startServer({ durable: false });
   try {
     await makeTemplate(server.url);
   } catch (error) {

@@ -47,7 +47,7 @@ describe('claim_jobs', () => {
   test('gives the highest priority first, then the oldest, and raises the attempt', async () => {
     const jobs: string[] = [];
     for (const priority of [0, 5, 0]) {
-      const user = await db.createUser();
+      const user = await db.createUser({ tier: 'pro' });
       jobs.push(await enqueue(user, await createSession(user), { priority }));
     }
     const claimed = await db.asWorker((client) => claim(client));

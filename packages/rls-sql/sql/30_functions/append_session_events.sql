@@ -14,9 +14,12 @@ declare
   v_last bigint;
   v_count integer := jsonb_array_length(p_events);
 begin
+  -- Locks in the order profile, session, job, as everywhere. The session's serialises appends: seq has no gap.
+  perform from public.coding_sessions as s
+  where s.id = (select j.session_id from public.coding_jobs as j where j.id = p_job_id)
+  for no key update;
   perform private.assert_leases(p_worker_id, array[p_job_id], array[p_attempt]);
 
-  -- Updating the session row first serialises appends of a session, so that seq has no gap.
   update public.coding_sessions as s
   set last_event_seq = s.last_event_seq + v_count,
       last_activity_at = now(),

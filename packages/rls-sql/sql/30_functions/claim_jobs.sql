@@ -10,7 +10,8 @@ declare
   v_picked uuid[];
 begin
   -- Materialized: the planner may run a bare sub-select with a limit many times and claim too much.
-  -- The lock on the profile serialises claims of one user, so that the counts below hold.
+  -- The lock on the profile serialises claims of one user, so that the counts below hold; that on the session
+  -- keeps it from ending meanwhile.
   with picked as materialized (
     select j.id
     from public.coding_jobs as j
@@ -35,7 +36,7 @@ begin
       ) < (select l.max_concurrent_jobs from private.tier_limits as l where l.tier = u.tier)
     order by j.priority desc, j.created_at, j.id
     limit p_limit
-    for no key update of j, u skip locked
+    for no key update of u, s, j skip locked
   )
   select array_agg(id) into v_picked from picked;
 

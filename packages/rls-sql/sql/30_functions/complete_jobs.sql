@@ -9,6 +9,11 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Locks in the order profile, session, job, as everywhere.
+  perform from public.profiles as u
+  where u.id in (select j.user_id from public.coding_jobs as j where j.id = any (p_job_ids))
+  order by u.id
+  for no key update;
   perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);
 
   update public.coding_jobs as j

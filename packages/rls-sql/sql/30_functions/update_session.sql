@@ -9,6 +9,10 @@ security definer
 set search_path = ''
 as $$
 begin
+  -- Locks in the order profile, session, job, as everywhere.
+  perform from public.coding_sessions as s
+  where s.id = (select j.session_id from public.coding_jobs as j where j.id = p_job_id)
+  for no key update;
   perform private.assert_leases(p_worker_id, array[p_job_id], array[p_attempt]);
 
   update public.coding_sessions as s

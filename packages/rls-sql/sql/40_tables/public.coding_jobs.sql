@@ -7,6 +7,29 @@ create or replace trigger coding_jobs_notify_workers after insert on public.codi
   for each statement execute function private.notify_workers();
 comment on trigger coding_jobs_notify_workers on public.coding_jobs is 'Wakes idle workers.';
 
+create or replace trigger coding_jobs_enforce_limits after insert on public.coding_jobs
+  referencing new table as enqueued
+  for each statement execute function private.enforce_job_limits();
+comment on trigger coding_jobs_enforce_limits on public.coding_jobs is 'Jobs a month, priority, and an open session.';
+
+create or replace trigger coding_jobs_cancel before update of cancel_requested_at on public.coding_jobs
+  for each row
+  when (new.cancel_requested_at is distinct from old.cancel_requested_at)
+  execute function private.cancel_job();
+comment on trigger coding_jobs_cancel on public.coding_jobs is 'A pending job is cancelled at once.';
+
+-- The whole state machine stands in the condition: a legal step calls no function.
+create or replace trigger coding_jobs_refuse_transition before update of status on public.coding_jobs
+  for each row
+  when (
+    old.status is distinct from new.status
+    and not (old.status = 'pending' and new.status in ('processing', 'cancelled'))
+    and not (old.status = 'processing')
+    and not (old.status = 'failed' and new.status = 'pending')
+  )
+  execute function private.refuse_transition('a job');
+comment on trigger coding_jobs_refuse_transition on public.coding_jobs is 'The state machine of a job; failed to pending is a requeue.';
+
 drop policy if exists "Users read their own jobs" on public.coding_jobs;
 create policy "Users read their own jobs" on public.coding_jobs
   for select to authenticated

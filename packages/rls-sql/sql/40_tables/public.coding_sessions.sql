@@ -3,6 +3,38 @@ create or replace trigger coding_sessions_set_updated_at before update on public
   for each row execute function private.set_updated_at();
 comment on trigger coding_sessions_set_updated_at on public.coding_sessions is 'Stamps updated_at.';
 
+create or replace trigger coding_sessions_enforce_limit after insert on public.coding_sessions
+  referencing new table as opened
+  for each statement execute function private.enforce_session_limit();
+comment on trigger coding_sessions_enforce_limit on public.coding_sessions is 'Open sessions of a user: the tier''s limit.';
+
+create or replace trigger coding_sessions_end before update of status, deleted_at on public.coding_sessions
+  for each row execute function private.end_session();
+comment on trigger coding_sessions_end on public.coding_sessions is 'Stamps ended_at; deleting cancels.';
+
+-- Named to run after coding_sessions_end, which may change the status.
+create or replace trigger coding_sessions_refuse_transition before update of status on public.coding_sessions
+  for each row
+  when (
+    old.status is distinct from new.status
+    and not (old.status = 'pending' and new.status in ('active', 'failed', 'expired', 'cancelled'))
+    and not (old.status = 'active' and new.status in ('completed', 'failed', 'expired', 'cancelled'))
+  )
+  execute function private.refuse_transition('a session');
+comment on trigger coding_sessions_refuse_transition on public.coding_sessions is 'The state machine of a session.';
+
+create or replace trigger coding_sessions_refuse_user_status before update of status on public.coding_sessions
+  for each row
+  when (current_user = 'authenticated' and old.status is distinct from new.status and new.status <> 'cancelled')
+  execute function private.refuse_user_status();
+comment on trigger coding_sessions_refuse_user_status on public.coding_sessions is 'Users may only cancel.';
+
+create or replace trigger coding_sessions_cancel_jobs after update of status, deleted_at on public.coding_sessions
+  for each row
+  when (old.status in ('pending', 'active') and new.status not in ('pending', 'active'))
+  execute function private.cancel_jobs_of_session();
+comment on trigger coding_sessions_cancel_jobs on public.coding_sessions is 'The jobs of a session end with it.';
+
 drop policy if exists "Users read their own sessions" on public.coding_sessions;
 create policy "Users read their own sessions" on public.coding_sessions
   for select to authenticated

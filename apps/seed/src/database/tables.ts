@@ -21,6 +21,8 @@ export interface Table {
 export interface Missing {
   count: number;
   insert(tx: Transaction): Promise<void>;
+  /** Puts right what triggers made of these rows while the tables after them were filled. */
+  settle(tx: Transaction): Promise<void>;
 }
 
 interface Access<Name extends keyof Rows> {
@@ -28,6 +30,7 @@ interface Access<Name extends keyof Rows> {
   /** The keys of those rows that the database holds. */
   find(tx: Transaction, rows: Rows[Name]): Promise<string[]>;
   insert(tx: Transaction, rows: Rows[Name]): Promise<unknown>;
+  settle?(tx: Transaction, rows: Rows[Name]): Promise<unknown>;
   countOfUsers(tx: Transaction, userIds: string[]): Promise<number>;
 }
 
@@ -83,6 +86,12 @@ export const tables: Table[] = [
           'a new user got no profile: the trigger on auth.users is missing',
           'pnpm turbo migrate',
         );
+      }
+    },
+    // Open jobs were counted as if they had been enqueued just now.
+    settle: async (tx, rows) => {
+      for (const { id, jobsUsed, tokensUsed, usagePeriodStart } of rows) {
+        await tx.profile.update({ where: { id }, data: { jobsUsed, tokensUsed, usagePeriodStart } });
       }
     },
     countOfUsers: (tx, ids) => tx.profile.count({ where: { id: { in: ids } } }),
@@ -155,6 +164,9 @@ function table<Name extends keyof Rows>(name: string, rowsName: Name, access: Ac
         count: missing.length,
         insert: async (inner) => {
           if (missing.length > 0) await access.insert(inner, missing);
+        },
+        settle: async (inner) => {
+          if (missing.length > 0) await access.settle?.(inner, missing);
         },
       };
     },

@@ -29,7 +29,10 @@ export function write(
     await refuseOtherTimes(tx, dataSet, rows);
     const before = [];
     for (const table of tables) before.push({ table, missing: await table.missing(tx, rows) });
-    if (!dryRun) for (const { missing } of before) await missing.insert(tx);
+    if (!dryRun) {
+      for (const { missing } of before) await missing.insert(tx);
+      for (const { missing } of before) await missing.settle(tx);
+    }
 
     const counts: TableCount[] = [];
     for (const { table, missing } of before) {

@@ -56,7 +56,7 @@ describe('apply', () => {
     expect(made).toEqual([
       { kind: 'grants', count: 1 },
       { kind: 'policy', count: 3 },
-      { kind: 'trigger', count: 2 },
+      { kind: 'trigger', count: 1 },
     ]);
   });
 

@@ -30,6 +30,13 @@ create or replace trigger coding_jobs_refuse_transition before update of status 
   execute function private.refuse_transition('a job');
 comment on trigger coding_jobs_refuse_transition on public.coding_jobs is 'The state machine of a job; failed to pending is a requeue.';
 
+-- On the parent, but of no use, and not to be made, before this table exists.
+create or replace trigger coding_sessions_cancel_jobs after update of status, deleted_at on public.coding_sessions
+  for each row
+  when (old.status in ('pending', 'active') and new.status not in ('pending', 'active'))
+  execute function private.cancel_jobs_of_session();
+comment on trigger coding_sessions_cancel_jobs on public.coding_sessions is 'The jobs of a session end with it.';
+
 drop policy if exists "Users read their own jobs" on public.coding_jobs;
 create policy "Users read their own jobs" on public.coding_jobs
   for select to authenticated

@@ -29,11 +29,12 @@ create or replace trigger coding_sessions_refuse_user_status before update of st
   execute function private.refuse_user_status();
 comment on trigger coding_sessions_refuse_user_status on public.coding_sessions is 'Users may only cancel.';
 
-create or replace trigger coding_sessions_cancel_jobs after update of status, deleted_at on public.coding_sessions
+-- On the parent, but of no use, and not to be made, before this table exists.
+create or replace trigger projects_cancel_sessions after update of deleted_at on public.projects
   for each row
-  when (old.status in ('pending', 'active') and new.status not in ('pending', 'active'))
-  execute function private.cancel_jobs_of_session();
-comment on trigger coding_sessions_cancel_jobs on public.coding_sessions is 'The jobs of a session end with it.';
+  when (new.deleted_at is not null and old.deleted_at is null)
+  execute function private.cancel_sessions_of_project();
+comment on trigger projects_cancel_sessions on public.projects is 'The sessions of a project end with it.';
 
 drop policy if exists "Users read their own sessions" on public.coding_sessions;
 create policy "Users read their own sessions" on public.coding_sessions

@@ -3,12 +3,6 @@ create or replace trigger projects_set_updated_at before update on public.projec
   for each row execute function private.set_updated_at();
 comment on trigger projects_set_updated_at on public.projects is 'Stamps updated_at.';
 
-create or replace trigger projects_cancel_sessions after update of deleted_at on public.projects
-  for each row
-  when (new.deleted_at is not null and old.deleted_at is null)
-  execute function private.cancel_sessions_of_project();
-comment on trigger projects_cancel_sessions on public.projects is 'The sessions of a project end with it.';
-
 drop policy if exists "Users read their own projects" on public.projects;
 create policy "Users read their own projects" on public.projects
   for select to authenticated

@@ -72,6 +72,22 @@ describe('apply', () => {
     ]);
   });
 
+  test('an object may move to another file', async () => {
+    const policy =
+      /drop policy if exists "Users update their own projects"[^;]+;\ncreate policy "Users update their own projects"[^;]+;/;
+    const path = '40_tables/public.projects.sql';
+    const sql = files.find((file) => file.path === path)?.sql.match(policy)?.[0] ?? '';
+    expect(sql).not.toBe('');
+    for (const to of ['40_tables/aaa.sql', '40_tables/zzz.sql']) {
+      const moved = extra(to, `${sql}\n`).map((file) =>
+        file.path === path ? { ...file, sql: file.sql.replace(policy, ''), checksum: `without ${to}` } : file,
+      );
+      await applyLayer(db.sql, { files: moved });
+      expect(await policies('public.projects')).toHaveLength(3);
+      await applyLayer(db.sql);
+    }
+  });
+
   test('a file removed takes its function, its policies and its grants along', async () => {
     const path = '40_tables/public.session_events.sql';
     const rest = files.filter((file) => file.path !== path && !file.path.includes('events_since'));

@@ -1,4 +1,3 @@
-import ora from 'ora';
 import { colors } from './colors.ts';
 
 export interface Step {
@@ -25,7 +24,10 @@ export function say(line: string): void {
 export async function step<T>(label: string, task: (step: Step) => Promise<T>): Promise<T> {
   const started = performance.now();
   const tty = Boolean(process.stderr.isTTY) && !quiet;
-  const spinner = tty ? ora({ text: label, discardStdin: false, stream: process.stderr }).start() : undefined;
+  // Loaded where it is seen: elsewhere it only costs time.
+  const spinner = tty
+    ? (await import('ora')).default({ text: label, discardStdin: false, stream: process.stderr }).start()
+    : undefined;
   const line = (mark: string, detail: string) => {
     const text = `${label}${detail} ${colors.dim(duration(performance.now() - started))}`;
     if (spinner) spinner.stopAndPersist({ symbol: mark, text });

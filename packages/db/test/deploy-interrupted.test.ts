@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import { deploy } from '../src/commands/deploy.ts';
-import { projectFolder } from '../src/commands/prisma.ts';
+import { projectFolder } from '../src/commands/project.ts';
 import { heard, type ScratchProject, scratchProject, untilRow } from './support.ts';
 
 // Takes a minute, or until a schema `hurry` exists.

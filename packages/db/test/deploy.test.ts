@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinish
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import { type DeployOptions, deploy } from '../src/commands/deploy.ts';
 import { readMigrations } from '../src/commands/history.ts';
-import { projectFolder } from '../src/commands/prisma.ts';
+import { projectFolder } from '../src/commands/project.ts';
 import { heard, runPrisma, type ScratchProject, scratchProject } from './support.ts';
 
 const migrations = {

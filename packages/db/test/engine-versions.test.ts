@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectFolder } from '../src/commands/prisma.ts';
+import { projectFolder } from '../src/commands/project.ts';
 import { engine } from './support.ts';
 
 // By path: a package need not export its package.json.

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe as describeUrl } from '@mobvibe/cli';
 import type pg from 'pg';
 import { onTestFinished, vi } from 'vitest';
-import { prisma, projectFolder } from '../src/commands/prisma.ts';
+import { prisma } from '../src/commands/prisma.ts';
+import { projectFolder } from '../src/commands/project.ts';
 
 export const engine = join(projectFolder, 'engine/schema-engine.mjs');
 

@@ -10,7 +10,7 @@ import {
 import { dotenvLines } from './environment.ts';
 import { explained } from './files.ts';
 import { parsePort } from './port.ts';
-import { alreadyRuns, layoutOf, readRecord, runningServer } from './running.ts';
+import { alreadyRuns, GIVEN, layoutOf, readRecord, runningServer } from './running.ts';
 import { resetStack, type StackOptions, startStack, stopStack } from './stack.ts';
 
 const STOPPED = 3;
@@ -61,7 +61,7 @@ nor DIRECT_URL is set, because start writes .local/env.`,
 Without --port a port that is taken is no error: the next free one (54332, 54342, ...) is taken and remembered.`,
     )
     .action(async ({ port, directory, unlessGiven }) => {
-      if (unlessGiven && databaseIsGiven()) return say('a database is given: no local one is started');
+      if (unlessGiven && databaseIsGiven()) return say(GIVEN);
       const { already, ...server } = await startStack({ ...options(directory), port });
       say(already ? alreadyRuns(server) : `runs: ${server.url}`);
     });

@@ -170,11 +170,14 @@ function readIfThere(path: string): string | undefined {
 export function quickAnswer(args: string[], layout: Layout = layoutOf()): string | undefined {
   const given = process.env.DATABASE_URL || process.env.DIRECT_URL || existsSync(join(CHECKOUT, '.env'));
   const plain = args.length === 1 && args[0] === 'start';
-  const unlessGiven = args.length === 2 && args[0] === 'start' && args[1] === '--unless-given' && !given;
-  if (!plain && !unlessGiven) return undefined;
+  const unlessGiven = args.length === 2 && args[0] === 'start' && args[1] === '--unless-given';
+  if (unlessGiven && (process.env.DATABASE_URL || process.env.DIRECT_URL)) return GIVEN;
+  if (!plain && !(unlessGiven && !given)) return undefined;
   const running = runningServer(layout);
   return running && isComplete(layout, running) ? alreadyRuns(running) : undefined;
 }
+
+export const GIVEN = 'a database is given: no local one is started';
 
 export function alreadyRuns({ url }: RunningServer): string {
   return `already runs: ${url}`;

@@ -3,7 +3,7 @@ import type { ClientBase } from 'pg';
 import { type Catalog, key, readCatalog } from './catalog.ts';
 import { type Declaration, declarationsOf } from './declarations.ts';
 import { readSqlFiles, type SqlFile } from './files.ts';
-import { createLedger, type Ledger, readLedger, recordFile } from './ledger.ts';
+import { createLedger, forgetObjects, type Ledger, readLedger, recordFile } from './ledger.ts';
 import { dropObjects, runDownSql } from './remove.ts';
 import { assertVerified } from './verify.ts';
 
@@ -82,6 +82,8 @@ export async function applyInTransaction(
     await client.query('delete from rls_sql.files where path = any ($1)', [removed.map((file) => file.path)]);
     for (const file of toRun) await runFile(client, file);
     const after = await readCatalog(client);
+    // All before any: an object may have moved from one file to another.
+    await forgetObjects(client, toRun);
     for (const file of toRun) await recordFile(client, file, declared.byFile.get(file.path) ?? [], after);
   }
   for (const file of ready.filter((file) => file.eachApply && !toRun.includes(file)))

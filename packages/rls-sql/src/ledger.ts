@@ -43,6 +43,11 @@ export async function createLedger(client: ClientBase): Promise<void> {
   await client.query(schema);
 }
 
+/** Forgets what files declared, before they are entered anew. */
+export async function forgetObjects(client: ClientBase, files: SqlFile[]): Promise<void> {
+  await client.query('delete from rls_sql.objects where path = any ($1)', [files.map((file) => file.path)]);
+}
+
 /** Enters a file that was just applied, with what the catalog now shows of each of its declarations. */
 export async function recordFile(
   client: ClientBase,
@@ -62,7 +67,6 @@ export async function recordFile(
       throw new Error(`${file.path} declares ${key(declaration)}, which the catalog does not show`);
     return object;
   });
-  await client.query('delete from rls_sql.objects where path = $1', [file.path]);
   await client.query(
     `insert into rls_sql.objects (kind, identity, definition, relation, path)
      select t.kind, t.identity, t.definition, t.relation, $5

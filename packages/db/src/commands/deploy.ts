@@ -12,7 +12,7 @@ import {
 } from './history.ts';
 import { releaseLock, takeLock } from './lock.ts';
 import { checkPlatform, refuseTransactionPooler } from './platform.ts';
-import { prisma, projectFolder } from './prisma.ts';
+import { projectFolder } from './project.ts';
 
 const PROGRESS_MS = 200;
 const AFTER_INTERRUPT_SECONDS = 5;
@@ -116,6 +116,8 @@ async function apply(client: pg.Client, to: Target, project: string, wait: numbe
     }
   };
 
+  // Loaded when there is something to do.
+  const { prisma } = await import('./prisma.ts');
   const child = prisma(['migrate', 'deploy'], to, { cwd: project, all: true });
   let interrupt: NodeJS.Signals | undefined;
   const stop = (signal: NodeJS.Signals) => {

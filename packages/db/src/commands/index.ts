@@ -1,3 +1,4 @@
 export { type Deployed, type DeployOptions, deploy } from './deploy.ts';
 export { type MigrationFile, readMigrations } from './history.ts';
-export { prisma, projectFolder } from './prisma.ts';
+export { prisma } from './prisma.ts';
+export { projectFolder } from './project.ts';

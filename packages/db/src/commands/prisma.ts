@@ -1,10 +1,7 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import type { Target } from '@mobvibe/cli';
 import { execa, type Options } from 'execa';
-
-/** The folder of this package, where prisma.config.ts is. */
-export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
+import { projectFolder } from './project.ts';
 
 const executable = createRequire(import.meta.url).resolve('prisma/build/index.js');
 

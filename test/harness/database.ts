@@ -16,8 +16,8 @@ export interface TestDatabase {
   asServiceRole<T>(task: (client: pg.Client) => Promise<T>): Promise<T>;
   /** A connection as the login role mobvibe_worker. */
   asWorker<T>(task: (client: pg.Client) => Promise<T>): Promise<T>;
-  /** Signs a user up, as Supabase Auth does; the trigger makes the profile. */
-  createUser(options?: { tier?: string; email?: string }): Promise<string>;
+  /** Signs a user up, as Supabase Auth does; the trigger makes the profile (`profile: false`: there is none yet). */
+  createUser(options?: { tier?: string; email?: string; profile?: boolean }): Promise<string>;
   drop(): Promise<void>;
 }
 
@@ -76,14 +76,15 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
         await client.end();
       }
     },
-    createUser: async ({ tier = 'free', email = `${randomUUID()}@example.com` } = {}) => {
+    createUser: async ({ tier = 'free', email = `${randomUUID()}@example.com`, profile = true } = {}) => {
       const id = randomUUID();
       await sql.query(
         `insert into auth.users (id, instance_id, aud, role, email, created_at, updated_at)
          values ($1, '00000000-0000-0000-0000-000000000000', 'authenticated', 'authenticated', $2, now(), now())`,
         [id, email],
       );
-      await sql.query('update public.profiles set tier = $2::public.tier where id = $1', [id, tier]);
+      if (profile)
+        await sql.query('update public.profiles set tier = $2::public.tier where id = $1', [id, tier]);
       return id;
     },
     drop: async () => {

@@ -107,6 +107,14 @@ export function connectionError(error: unknown, to: Target): CommandError {
         `there is no database ${url.pathname.slice(1)} at ${url.host}`,
         'correct its name in DATABASE_URL',
       );
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return because(
+        `the certificate of ${url.hostname} is signed by nobody this machine knows`,
+        'give its CA with sslmode=verify-full&sslrootcert=FILE, or encrypt without verifying with sslmode=require&uselibpqcompat=true',
+      );
     case '53300':
       return because(
         `the server at ${url.host} has no connection left`,

@@ -254,7 +254,12 @@ describe('the network', () => {
   const preload = new URL('./fixtures/no-network.mjs', import.meta.url).href;
   const log = () => join(project.folder, 'network.log');
   const contacted = () => (existsSync(log()) ? readFileSync(log(), 'utf8').trim().split('\n') : []);
-  const watched = () => ({ NODE_OPTIONS: `--import ${preload}`, NETWORK_LOG: log() });
+  const watched = () => ({
+    NODE_OPTIONS: `--import ${preload}`,
+    NETWORK_LOG: log(),
+    // A download that is broken off leaves its directory behind.
+    TMPDIR: project.folder,
+  });
 
   test('is not used by generate nor by deploy', async () => {
     mkdirSync(join(project.folder, 'node_modules'), { recursive: true });

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe as describeUrl } from '@mobvibe/cli';
+import { prisma } from '@mobvibe/db/commands';
 import { migrationsDirectory } from '@mobvibe/db/migrations';
 import { applyLayer } from '@mobvibe/rls-sql';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -60,6 +62,14 @@ test('every table is closed the moment its migration has run', async () => {
         and (not c.relrowsecurity or has_table_privilege(r.role, c.oid, p.privilege))`);
     expect(rows, name).toEqual([]);
   }
+});
+
+test('the migrations make exactly what the Prisma schema says', async () => {
+  db = await createTestDatabase();
+  const args = ['migrate', 'diff', '--from-config-datasource', '--to-schema', 'prisma/schema', '--exit-code'];
+  const { exitCode, stdout } = await prisma(args, describeUrl(db.url));
+  expect(stdout).toContain('No difference detected');
+  expect(exitCode).toBe(0);
 });
 
 test('all down.sql newest first leave nothing of ours, and up again gives the same schema', async () => {

@@ -6,9 +6,10 @@ const cli = program(
   'The whole walk: local stack, migrations, sample data, a prompt, a worker, its events.',
 )
   .option('--prompt <text>', 'what to build', 'A notes app with a list, and a button that adds a note')
+  .option('--data <directory>', 'where the agent works (default: .local/worker)')
   .option('--json', 'print the summary as JSON on stdout')
   .option('--allow-remote', 'work on a database that is not on this machine')
-  .action(async (options: { prompt: string; json?: true; allowRemote?: true }) => {
+  .action(async (options: { prompt: string; data?: string; json?: true; allowRemote?: true }) => {
     if (options.json) beQuiet();
     const interrupted = new AbortController();
     const interrupt = () =>
@@ -19,6 +20,7 @@ const cli = program(
     const { signal } = interrupted;
     const summary = await walk({
       prompt: options.prompt,
+      data: options.data,
       allowRemote: Boolean(options.allowRemote),
       signal,
     }).catch((error) => {

@@ -25,6 +25,8 @@ import { showEvent } from './show.ts';
 
 export interface WalkOptions {
   prompt: string;
+  /** Where the agent works. */
+  data?: string | undefined;
   allowRemote: boolean;
   signal: AbortSignal;
 }
@@ -42,7 +44,7 @@ export interface WalkSummary {
 const tables = ['profiles', 'projects', 'coding_sessions', 'coding_jobs', 'session_events'];
 
 /** The whole walk: database, schema, sample data, a job as a signed-in user, a worker, its events and its files. */
-export async function walk({ prompt, allowRemote, signal }: WalkOptions): Promise<WalkSummary> {
+export async function walk({ prompt, data, allowRemote, signal }: WalkOptions): Promise<WalkSummary> {
   const started = performance.now();
   const since = () => Math.round(performance.now() - started);
   const to = await prepare(allowRemote, signal);
@@ -60,7 +62,7 @@ export async function walk({ prompt, allowRemote, signal }: WalkOptions): Promis
     const ready = since();
     say(`\nThe phone asks: “${prompt}”\n`);
 
-    const config = loadWorkerConfig({ concurrency: 1 });
+    const config = loadWorkerConfig({ concurrency: 1, data });
     const worker = await startWorker({
       target: describe(loginUrl('mobvibe_worker', { url: to.url })),
       config,

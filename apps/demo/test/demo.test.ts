@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
+import type { WalkSummary } from '../src/walk.ts';
+
+const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+
+let db: TestDatabase;
+let data: string;
+beforeEach(async () => {
+  db = await createTestDatabase();
+  data = await mkdtemp(join(tmpdir(), 'mobvibe-demo-'));
+});
+afterEach(async () => {
+  await db.drop();
+  await rm(data, { recursive: true, force: true });
+});
+
+function demo(...args: string[]) {
+  const child = spawn(process.execPath, ['--import', 'tsx', cli, '--data', data, ...args], {
+    env: { ...process.env, DATABASE_URL: db.url, DIRECT_URL: '', ANTHROPIC_API_KEY: '' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  return {
+    child,
+    ended: ended.then(([stdout, stderr, [code]]) => ({ stdout, stderr, code: code as number | null })),
+  };
+}
+
+test('shows a prompt becoming an app, as often as it is run', async () => {
+  for (const run of [1, 2]) {
+    const { stdout, stderr, code } = await demo('--json', '--prompt', 'A notes app').ended;
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const summary: WalkSummary = JSON.parse(stdout);
+    expect(summary.job).toMatchObject({ status: 'completed', error: null });
+    expect(summary.files.map(({ path }) => path)).toContain('App.tsx');
+    const events = summary.rows.find(({ table }) => table === 'session_events');
+    // The user sees the events of the own sessions and no others, though the sample data holds many.
+    expect(events?.visible).toBe(run * summary.events);
+    expect(events?.total).toBeGreaterThan(events?.visible ?? 0);
+  }
+});
+
+test('interrupted, it gives the job back and says so', async () => {
+  const { child, ended } = demo();
+  await expect
+    .poll(
+      async () =>
+        (
+          await db.sql.query(
+            "select from public.session_events where type = 'file_change' and created_at > now() - interval '1 minute'",
+          )
+        ).rowCount,
+      {
+        timeout: 25_000,
+      },
+    )
+    .toBeGreaterThan(0);
+  child.kill('SIGINT');
+  const { stderr, code } = await ended;
+  expect(stderr).toMatch(/\nerror: interrupted\nfix: pnpm demo starts again where this ended\n$/);
+  expect(code).toBe(130);
+  const { rows } = await db.sql.query(
+    "select status, attempt from public.coding_jobs where prompt like 'A notes app%' and created_at > now() - interval '1 minute'",
+  );
+  expect(rows).toEqual([{ status: 'pending', attempt: 0 }]);
+});

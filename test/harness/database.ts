@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { loginUrl } from '@mobvibe/db';
+import { readSqlFiles } from '@mobvibe/rls-sql';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { TEMPLATE } from './global-setup.ts';
@@ -36,6 +37,11 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
 
   const url = at(server.url, name);
   const sql = await open(url);
+
+  // What a template does not hand on: the privileges on the database itself.
+  if (from === 'migrated') {
+    for (const file of readSqlFiles().filter(({ eachApply }) => eachApply)) await sql.query(file.sql);
+  }
 
   const inTransaction = async <T>(
     login: string,

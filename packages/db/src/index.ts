@@ -1,3 +1,4 @@
+export * from './app-client/index.ts';
 export { databaseUrl, type LoginRole, loginUrl } from './connection.ts';
 export type * from './generated/client.ts';
 export { Prisma } from './generated/client.ts';

@@ -1,11 +1,11 @@
 import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
 import type { ClientBase } from 'pg';
-import { type Catalog, key, readCatalog } from './catalog.ts';
-import { type Declaration, declarationsOf } from './declarations.ts';
+import { readCatalog } from './catalog.ts';
+import { type Changes, changesOf } from './changes.ts';
 import { readSqlFiles, type SqlFile } from './files.ts';
-import { createLedger, forgetObjects, type Ledger, readLedger, recordFile } from './ledger.ts';
-import { dropObjects, runDownSql } from './remove.ts';
-import { assertVerified } from './verify.ts';
+import { createLedger, forgetObjects, recordFile } from './ledger.ts';
+import { dropStatements, runDownSql } from './remove.ts';
+import { assertVerified, REPAIR } from './verify.ts';
 
 // Serialises everything that changes the SQL layer of a database.
 const ADVISORY_LOCK = 7_270_737;
@@ -56,35 +56,24 @@ export async function applyInTransaction(
 ): Promise<ApplyResult> {
   await client.query(`set local lock_timeout = '${TABLE_LOCK_WAIT_SECONDS}s'`);
   const files = options.files ?? readSqlFiles();
-  const { ready, waiting } = await partitionByRequirements(client, files);
+  const changes = await changesOf(client, files);
+  const { ready, waiting, removed, declared, obsolete } = changes;
   if (!ready.some((file) => file.requires.length > 0)) {
     return { applied: [], waiting: waiting.map((file) => file.path), removed: [], unchanged: 0 };
   }
-  const ledger = await readLedger(client);
-  const catalog = await readCatalog(client);
-  if (!options.repair) refuseHandChanges(ledger, catalog, files);
+  if (!options.repair) refuseHandChanges(changes);
+  const toRun = changes.toRun.map(({ file }) => file);
 
-  const toRun = ready.filter((file) => needsRun(file, ledger, catalog));
-  const readyPaths = new Set(ready.map((file) => file.path));
-  const removed = [...ledger.files.values()].filter((file) => !readyPaths.has(file.path));
-  const changes = toRun.length > 0 || removed.length > 0;
-
-  if (changes) {
+  if (toRun.length > 0 || removed.length > 0) {
     await createLedger(client);
-    const declared = await declare(toRun, ledger, readyPaths);
-    const runPaths = new Set(toRun.map((file) => file.path));
-    const obsolete = ledger.objects.filter(
-      (object) =>
-        (runPaths.has(object.path) || !readyPaths.has(object.path)) && !declared.owner.has(key(object)),
-    );
-    await dropObjects(client, obsolete, catalog);
+    for (const { sql } of await dropStatements(client, obsolete, changes.catalog)) await client.query(sql);
     for (const file of removed) await runDownSql(client, file);
     await client.query('delete from rls_sql.files where path = any ($1)', [removed.map((file) => file.path)]);
     for (const file of toRun) await runFile(client, file);
     const after = await readCatalog(client);
     // All before any: an object may have moved from one file to another.
     await forgetObjects(client, toRun);
-    for (const file of toRun) await recordFile(client, file, declared.byFile.get(file.path) ?? [], after);
+    for (const file of toRun) await recordFile(client, file, declared.get(file.path) ?? [], after);
   }
   for (const file of ready.filter((file) => file.eachApply && !toRun.includes(file)))
     await runFile(client, file);
@@ -119,72 +108,14 @@ export async function lockLayer(client: ClientBase, onWait?: (seconds: number) =
   }
 }
 
-/** Splits files into those whose required relations exist and those that wait for a migration. */
-export async function partitionByRequirements(
-  client: ClientBase,
-  files: SqlFile[],
-): Promise<{ ready: SqlFile[]; waiting: SqlFile[] }> {
-  const { rows } = await client.query<{ name: string }>(
-    'select name from unnest($1::text[]) as name where to_regclass(name) is null',
-    [[...new Set(files.flatMap((file) => file.requires))]],
-  );
-  const missing = new Set(rows.map((row) => row.name));
-  const waits = (file: SqlFile) => file.requires.some((name) => missing.has(name));
-  return { ready: files.filter((file) => !waits(file)), waiting: files.filter(waits) };
-}
-
-function needsRun(file: SqlFile, ledger: Ledger, catalog: Catalog): boolean {
-  if (ledger.files.get(file.path)?.checksum !== file.checksum) return true;
-  return ledger.objects.some(
-    (object) => object.path === file.path && catalog.get(object)?.definition !== object.definition,
-  );
-}
-
-// A change of the file overrules the database; so does a table that was made anew, which starts closed. What is
-// left differs though neither happened: somebody changed it by hand, and may have had a reason.
-function refuseHandChanges(ledger: Ledger, catalog: Catalog, files: SqlFile[]): void {
-  const checksums = new Map(files.map((file) => [file.path, file.checksum]));
-  const changed = ledger.objects.filter((object) => {
-    if (checksums.get(object.path) !== ledger.files.get(object.path)?.checksum) return false;
-    const now = catalog.get(object);
-    return now && now.definition !== object.definition && now.relation === object.relation;
-  });
-  const [first] = changed;
+/** @throws CommandError when an object is neither as its file made it nor changed by its file. */
+function refuseHandChanges({ changedByHand: [first, ...others] }: Changes): void {
   if (!first) return;
-  const others = changed.length > 1 ? ` (and ${changed.length - 1} more)` : '';
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
   throw new CommandError(
-    `${first.kind} ${first.identity} was changed by hand${others}: it is not what ${first.path} says`,
-    'pnpm rls apply --repair puts the file back in force; to keep the change, write it into the file',
+    `${first.kind} ${first.identity} was changed by hand${more}: it is not what ${first.path} says`,
+    REPAIR,
   );
-}
-
-async function declare(
-  toRun: SqlFile[],
-  ledger: Ledger,
-  readyPaths: Set<string>,
-): Promise<{ owner: Map<string, string>; byFile: Map<string, Declaration[]> }> {
-  const runPaths = new Set(toRun.map((file) => file.path));
-  const owner = new Map(
-    ledger.objects
-      .filter((object) => readyPaths.has(object.path) && !runPaths.has(object.path))
-      .map((object) => [key(object), object.path]),
-  );
-  const byFile = new Map<string, Declaration[]>();
-  for (const file of toRun) {
-    const declarations = await declarationsOf(file);
-    byFile.set(file.path, declarations);
-    for (const declaration of declarations) {
-      const other = owner.get(key(declaration));
-      if (other) {
-        throw new CommandError(
-          `${key(declaration)} is declared by both ${other} and ${file.path}`,
-          'keep it in one of them',
-        );
-      }
-      owner.set(key(declaration), file.path);
-    }
-  }
-  return { owner, byFile };
 }
 
 async function runFile(client: ClientBase, file: SqlFile): Promise<void> {

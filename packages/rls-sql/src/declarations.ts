@@ -1,6 +1,6 @@
 import { CommandError } from '@mobvibe/cli';
 import type { SqlFile } from './files.ts';
-import { statementsOf } from './statements.ts';
+import { type Node, statementsOf } from './statements.ts';
 
 /** What a file of the SQL layer can declare; the same words as in queries/catalog.sql. */
 export type Kind = 'function' | 'trigger' | 'policy' | 'grants' | 'role';
@@ -34,14 +34,16 @@ interface Statement {
 export async function declarationsOf(file: SqlFile): Promise<Declaration[]> {
   const found = new Map<string, Declaration>();
   for (const { node } of await statementsOf(file)) {
-    for (const declaration of declarationsOfStatement(node as Statement, file)) {
+    for (const declaration of declarationsOfStatement(node, file)) {
       found.set(`${declaration.kind} ${declaration.identity}`, declaration);
     }
   }
   return [...found.values()];
 }
 
-function declarationsOfStatement(statement: Statement, file: SqlFile): Declaration[] {
+/** What one statement declares. */
+export function declarationsOfStatement(node: Node, file: SqlFile): Declaration[] {
+  const statement = node as Statement;
   const relation = (of: Relation): string => {
     if (of.schemaname) return `${quote(of.schemaname)}.${quote(of.relname)}`;
     throw new CommandError(
@@ -78,7 +80,7 @@ function declarationsOfStatement(statement: Statement, file: SqlFile): Declarati
   return [];
 }
 
-// As Postgres' quote_ident for the names in use here; a reserved word as a name would need quotes as well.
-function quote(name: string): string {
+/** As Postgres' quote_ident for the names in use here; a reserved word as a name would need quotes as well. */
+export function quote(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

@@ -7,13 +7,13 @@ import type { SqlFile } from './files.ts';
 
 const schema = readFileSync(new URL('./queries/ledger.sql', import.meta.url), 'utf8');
 
-interface LedgerFile {
+export interface LedgerFile {
   path: string;
   checksum: string;
   down_sql: string | null;
 }
 
-interface LedgerObject extends Omit<CatalogObject, 'owner'> {
+export interface LedgerObject extends Omit<CatalogObject, 'owner'> {
   path: string;
 }
 

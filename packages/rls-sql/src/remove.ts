@@ -7,25 +7,31 @@ import { readLedger } from './ledger.ts';
 // the platform, but may drop its own function.
 const dropOrder: Kind[] = ['policy', 'function', 'trigger', 'grants', 'role'];
 
-/** Drops what the SQL layer made: exactly these objects, where they still exist. */
-export async function dropObjects(
+/** The statements that drop exactly these objects, where they still exist. Changes nothing. */
+export async function dropStatements<T extends Declaration>(
   client: ClientBase,
-  objects: Declaration[],
+  objects: T[],
   catalog: Catalog,
-): Promise<void> {
+): Promise<{ object: T; sql: string }[]> {
   const functions = new Set(objects.filter((o) => o.kind === 'function').map((o) => o.identity));
+  const found: { object: T; sql: string }[] = [];
   for (const kind of dropOrder) {
     for (const object of objects.filter((candidate) => candidate.kind === kind)) {
       const now = catalog.get(object);
       if (!now) continue;
-      if (kind === 'policy') await client.query(`drop policy ${object.identity}`);
-      if (kind === 'function') await dropFunction(client, object.identity);
-      if (kind === 'trigger' && !callsOneOf(now.definition, functions)) {
-        await client.query(`drop trigger ${object.identity}`);
+      const add = (...statements: string[]) => found.push(...statements.map((sql) => ({ object, sql })));
+      if (kind === 'policy') add(`drop policy ${object.identity}`);
+      if (kind === 'function') {
+        const signatures = await signaturesOf(client, object.identity);
+        add(...signatures.map((signature) => `drop function ${signature} cascade`));
       }
-      if (kind === 'grants') await revokeAll(client, object.identity);
+      if (kind === 'trigger' && !callsOneOf(now.definition, functions)) {
+        add(`drop trigger ${object.identity}`);
+      }
+      if (kind === 'grants') add(...(await revokeAll(client, object.identity)));
     }
   }
+  return found;
 }
 
 /** Runs the SQL that takes back what the catalog cannot tell, as it stood when the file was applied. */
@@ -36,12 +42,13 @@ export async function runDownSql(client: ClientBase, file: { down_sql: string | 
 /** Takes the whole SQL layer out, ledger included, inside the caller's transaction, which must hold `lockLayer`. */
 export async function removeLayer(client: ClientBase): Promise<void> {
   const ledger = await readLedger(client);
-  await dropObjects(client, ledger.objects, await readCatalog(client));
+  const drops = await dropStatements(client, ledger.objects, await readCatalog(client));
+  for (const { sql } of drops) await client.query(sql);
   for (const file of [...ledger.files.values()].reverse()) await runDownSql(client, file);
   await client.query('drop schema if exists rls_sql cascade');
 }
 
-async function dropFunction(client: ClientBase, identity: string): Promise<void> {
+async function signaturesOf(client: ClientBase, identity: string): Promise<string[]> {
   const { rows } = await client.query<{ signature: string }>(
     `select p.oid::regprocedure::text as signature
      from pg_catalog.pg_proc as p
@@ -49,12 +56,12 @@ async function dropFunction(client: ClientBase, identity: string): Promise<void>
      where format('%I.%I', n.nspname, p.proname) = $1`,
     [identity],
   );
-  for (const { signature } of rows) await client.query(`drop function ${signature} cascade`);
+  return rows.map(({ signature }) => signature);
 }
 
-async function revokeAll(client: ClientBase, identity: string): Promise<void> {
+async function revokeAll(client: ClientBase, identity: string): Promise<string[]> {
   // The platform's own usage of schema public is not ours to take; its down.sql takes what is.
-  if (identity === 'schema public') return;
+  if (identity === 'schema public') return [];
   const on = identity.startsWith('schema ') ? identity : `table ${identity}`;
   const { rows } = await client.query<{ grantee: string }>(
     `select distinct coalesce(quote_ident(r.rolname), 'public') as grantee
@@ -70,7 +77,7 @@ async function revokeAll(client: ClientBase, identity: string): Promise<void> {
      where a.grantee <> a.grantor`,
     [identity],
   );
-  for (const { grantee } of rows) await client.query(`revoke all on ${on} from ${grantee}`);
+  return rows.map(({ grantee }) => `revoke all on ${on} from ${grantee}`);
 }
 
 const callsOneOf = (triggerDefinition: string, functions: Set<string>): boolean => {

@@ -47,3 +47,6 @@ function onOneLine(sql: string): string {
   }
   return line.trim();
 }
+
+/** A comment of one line: a name with a line break in it must not end the comment. */
+export const sqlComment = (text: string): string => `-- ${text.replace(/\s+/g, ' ')}`;

@@ -1,21 +1,26 @@
 import { CommandError } from '@mobvibe/cli';
 import type { ClientBase } from 'pg';
-import { partitionByRequirements } from './apply.ts';
-import { exposedSchemas, isOwn, key, readCatalog, schemaOf } from './catalog.ts';
+import { isOwn, key, readCatalog } from './catalog.ts';
+import { differenceOf, partitionByRequirements } from './changes.ts';
 import type { Kind } from './declarations.ts';
 import { readSqlFiles, type SqlFile } from './files.ts';
 import { readLedger } from './ledger.ts';
+import { brokenRules } from './rules.ts';
 
 /** Something in the database that is not as the files say; one line what is wrong, one line what to do. */
 export interface Finding {
+  /** The rule of the house that is broken: its file in rules/, without `.sql`. */
+  rule?: string;
   object: string;
   problem: string;
   fix: string;
 }
 
-const REPAIR =
-  'pnpm rls apply --repair puts the file back in force; to keep the change, write it into the file';
-const MIGRATE = 'pnpm turbo migrate';
+/** What to do about a change made by hand. */
+export const REPAIR =
+  'pnpm rls apply --repair puts the file back in force, pnpm rls doctor shows the difference and prints the SQL; to keep the change, write it into the file';
+/** What to do about files that are not in force. */
+export const MIGRATE = 'pnpm turbo migrate';
 
 const folderOf: Record<Kind, string> = {
   role: '10_roles',
@@ -27,7 +32,7 @@ const folderOf: Record<Kind, string> = {
 
 /**
  * Compares the database with the files: every file in force, every object as its file made it, nothing in our
- * schemas that no file declares, every table under row-level security. Changes nothing.
+ * schemas that no file declares, no rule of the house broken. Changes nothing.
  */
 export async function verifyLayer(client: ClientBase, files = readSqlFiles()): Promise<Finding[]> {
   const ledger = await readLedger(client);
@@ -54,14 +59,8 @@ export async function verifyLayer(client: ClientBase, files = readSqlFiles()): P
 
   const declared = new Set(ledger.objects.map(key));
   for (const object of ledger.objects) {
-    const name = key(object);
-    const now = catalog.get(object);
-    if (!now) find(name, `${name} of ${object.path} is gone from the database`, MIGRATE);
-    else if (now.definition !== object.definition && now.relation !== object.relation) {
-      find(name, `${name}: its table was made anew since ${object.path} was applied`, MIGRATE);
-    } else if (now.definition !== object.definition) {
-      find(name, `${name} was changed by hand: it is not what ${object.path} says`, REPAIR);
-    }
+    const difference = differenceOf(object, catalog);
+    if (difference) find(key(object), difference.problem, difference.byHand ? REPAIR : MIGRATE);
   }
 
   for (const object of catalog.ofKind('function', 'policy', 'trigger').filter(isOwn)) {
@@ -70,31 +69,7 @@ export async function verifyLayer(client: ClientBase, files = readSqlFiles()): P
     find(key(object), `${key(object)} is declared by no file`, `write it into a file of ${file}, or drop it`);
   }
 
-  for (const object of catalog.ofKind('grants').filter(isOwn)) {
-    const isPartition = schemaOf(object) === 'partitions';
-    if (object.definition.includes('row level security off')) {
-      find(
-        key(object),
-        `row-level security is off on ${object.identity}`,
-        `alter table ${object.identity} enable row level security`,
-      );
-    }
-    if (isPartition && object.definition.includes(' to ')) {
-      find(
-        key(object),
-        `${object.identity} is granted to somebody, past the policies of its parent`,
-        `revoke all on table ${object.identity} from public, anon, authenticated, service_role`,
-      );
-    }
-    if (!isPartition && !declared.has(key(object))) {
-      const exposed = exposedSchemas.includes(schemaOf(object)) ? 'exposed ' : '';
-      find(
-        key(object),
-        `the ${exposed}table ${object.identity} has no policies and grants in the SQL layer`,
-        `write packages/rls-sql/sql/40_tables/${object.identity}.sql (its neighbours show how), or drop the table`,
-      );
-    }
-  }
+  findings.push(...(await brokenRules(client, [...declared])));
   return findings;
 }
 

@@ -6,7 +6,7 @@ create or replace function private.append_session_events(
 returns bigint
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_session_id uuid;

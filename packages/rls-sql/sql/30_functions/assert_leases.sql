@@ -2,7 +2,7 @@
 create or replace function private.assert_leases(p_worker_id text, p_job_ids uuid[], p_attempts integer[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_lost uuid[];

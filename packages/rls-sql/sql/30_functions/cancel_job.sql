@@ -2,7 +2,7 @@
 create or replace function private.cancel_job()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- The time is the database's, and a request is not taken back.

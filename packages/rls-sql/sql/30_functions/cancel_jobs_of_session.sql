@@ -4,7 +4,7 @@ create or replace function private.cancel_jobs_of_session()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- In the order of ids, like every statement that locks several jobs.

@@ -4,7 +4,7 @@ create or replace function private.cancel_sessions_of_project()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update public.coding_sessions as s

@@ -4,7 +4,7 @@ create or replace function private.claim_jobs(p_worker_id text, p_limit integer,
 returns setof public.coding_jobs
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_picked uuid[];

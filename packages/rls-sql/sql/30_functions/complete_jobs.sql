@@ -6,7 +6,7 @@ create or replace function private.complete_jobs(
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Locks in the order profile, session, job, as everywhere.

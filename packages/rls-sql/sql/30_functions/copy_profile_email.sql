@@ -4,7 +4,7 @@ create or replace function private.copy_profile_email()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update public.profiles set email = new.email where id = new.id;

@@ -5,7 +5,7 @@ create or replace function private.create_profile()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   insert into public.profiles (id, email, display_name, avatar_url)

@@ -5,7 +5,7 @@ create or replace function private.end_attempts(
 )
 returns table (job_id uuid, status public.job_status)
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return query

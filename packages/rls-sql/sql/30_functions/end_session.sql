@@ -2,7 +2,7 @@
 create or replace function private.end_session()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Deleting an open session cancels it.

@@ -4,7 +4,7 @@ create or replace function private.enforce_session_limit()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_over record;

@@ -2,7 +2,7 @@
 create or replace function private.ensure_event_partitions(p_from timestamptz, p_until timestamptz)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_month timestamp := date_trunc('month', p_from at time zone 'UTC');

@@ -6,7 +6,7 @@ returns table (
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select e.seq, e.type, e.payload, e.job_id, e.created_at
   from public.session_events as e

@@ -4,7 +4,7 @@ create or replace function private.expire_sessions()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   v_count integer;

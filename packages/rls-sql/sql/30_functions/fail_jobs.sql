@@ -7,7 +7,7 @@ create or replace function private.fail_jobs(
 returns table (job_id uuid, status public.job_status)
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);

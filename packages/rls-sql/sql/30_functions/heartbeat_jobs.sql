@@ -6,7 +6,7 @@ create or replace function private.heartbeat_jobs(
 returns table (job_id uuid, held boolean, cancel boolean)
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update private.workers as w set last_seen_at = now() where w.id = p_worker_id;

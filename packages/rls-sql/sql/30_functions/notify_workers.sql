@@ -2,7 +2,7 @@
 create or replace function private.notify_workers()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- One empty payload: Postgres folds equal notifications of a transaction into one.

@@ -2,7 +2,7 @@
 create or replace function private.refuse_transition()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   raise exception '% cannot go from % to %', tg_argv[0], old.status, new.status using

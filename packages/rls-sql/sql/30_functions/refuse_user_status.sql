@@ -2,7 +2,7 @@
 create or replace function private.refuse_user_status()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   raise exception 'a user may cancel a session, not set it to %', new.status using

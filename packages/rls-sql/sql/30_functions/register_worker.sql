@@ -4,7 +4,7 @@ create or replace function private.register_worker(p_worker_id text, p_hostname 
 returns void
 language sql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   insert into private.workers (id, hostname, pid, version)
   values (p_worker_id, p_hostname, p_pid, p_version)

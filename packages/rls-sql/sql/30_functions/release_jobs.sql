@@ -4,7 +4,7 @@ create or replace function private.release_jobs(p_worker_id text, p_job_ids uuid
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);

@@ -6,7 +6,7 @@ create or replace function private.update_session(
 returns void
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Locks in the order profile, session, job, as everywhere.

@@ -4,7 +4,9 @@ drop policy if exists "Users receive the topics of their own" on realtime.messag
 create policy "Users receive the topics of their own" on realtime.messages
   for select to authenticated
   using (
+    -- The row's own topic, not only the one that was joined: a session may set that to what it likes.
     extension = 'broadcast'
+    and topic = (select realtime.topic())
     and (
       (select realtime.topic()) = 'user:' || (select auth.uid())::text
       or exists (

@@ -14,13 +14,23 @@ create policy "Users read their own project files" on storage.objects
 drop policy if exists "Users upload into their own folder" on storage.objects;
 create policy "Users upload into their own folder" on storage.objects
   for insert to authenticated
-  with check (bucket_id = 'project-files' and (storage.foldername(name))[1] = (select auth.uid())::text);
+  with check (
+    bucket_id = 'project-files'
+    and (storage.foldername(name))[1] = (select auth.uid())::text
+    -- No empty part, no `.` and no `..`: what reads the name as a path must stay in the folder.
+    and name !~ '(^|/)[.]{0,2}(/|$)'
+  );
 
 drop policy if exists "Users replace their own project files" on storage.objects;
 create policy "Users replace their own project files" on storage.objects
   for update to authenticated
   using (bucket_id = 'project-files' and (storage.foldername(name))[1] = (select auth.uid())::text)
-  with check (bucket_id = 'project-files' and (storage.foldername(name))[1] = (select auth.uid())::text);
+  with check (
+    bucket_id = 'project-files'
+    and (storage.foldername(name))[1] = (select auth.uid())::text
+    -- No empty part, no `.` and no `..`: what reads the name as a path must stay in the folder.
+    and name !~ '(^|/)[.]{0,2}(/|$)'
+  );
 
 drop policy if exists "Users delete their own project files" on storage.objects;
 create policy "Users delete their own project files" on storage.objects

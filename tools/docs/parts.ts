@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { migrationsDirectory } from '@mobvibe/db/migrations';
 import { accessOf, readSqlFiles } from '@mobvibe/rls-sql';
+import { attackMatrix } from './attack-matrix.ts';
 import { readDataModel } from './data-model.ts';
 import type { Parts } from './document.ts';
 import { erDiagram } from './er-diagram.ts';
@@ -29,6 +30,7 @@ export async function generateParts(): Promise<Parts> {
     'er-diagram': erDiagram(ordered),
     access: accessTable(inOrder(access.tables, ({ table }) => table)),
     policies: policyTable(inOrder(access.policies, ({ table }) => table)),
+    attacks: attackMatrix(),
     functions: functionTable(access.functions),
     indexes: indexTable(ordered, schema),
     migrations: migrationTable(migrations),

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writableColumns } from '../harness/access-table.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { OPERATIONS, type Scope } from './attempts.ts';
 import { writeMatrix } from './matrix.ts';
@@ -93,22 +94,7 @@ describe('whatever the matrix says', () => {
   });
 });
 
-// DESIGN.md, Who may do what.
-const design: Record<string, { insert: string[]; update: string[] }> = {
-  profiles: { insert: [], update: ['display_name', 'avatar_url'] },
-  projects: {
-    insert: ['id', 'name', 'description', 'template', 'expo_config'],
-    update: ['name', 'description', 'template', 'expo_config', 'status', 'deleted_at'],
-  },
-  coding_sessions: { insert: ['id', 'project_id'], update: ['status', 'deleted_at'] },
-  coding_jobs: {
-    insert: ['id', 'session_id', 'prompt', 'priority', 'idempotency_key'],
-    update: ['cancel_requested_at'],
-  },
-  session_events: { insert: [], update: [] },
-};
-
-describe.each(Object.entries(design))('%s is as designed', (table, { insert, update }) => {
+describe.each(Object.entries(writableColumns))('%s is as designed', (table, { insert, update }) => {
   test.each(users)('for %s', (actor) => {
     const target = `public.${table}`;
     const columns = attack.catalog.tables.find((candidate) => candidate.id === target)?.columns ?? [];

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { writableColumns } from '../harness/access-table.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 
 const DENIED = { code: '42501' };
@@ -63,19 +64,6 @@ describe.each(tables)('%s', (table) => {
 });
 
 describe('columns that a user may write', () => {
-  const granted: Record<string, { insert: string[]; update: string[] }> = {
-    profiles: { insert: [], update: ['display_name', 'avatar_url'] },
-    projects: {
-      insert: ['id', 'name', 'description', 'template', 'expo_config'],
-      update: ['name', 'description', 'template', 'expo_config', 'status', 'deleted_at'],
-    },
-    coding_sessions: { insert: ['id', 'project_id'], update: ['status', 'deleted_at'] },
-    coding_jobs: {
-      insert: ['id', 'session_id', 'prompt', 'priority', 'idempotency_key'],
-      update: ['cancel_requested_at'],
-    },
-    session_events: { insert: [], update: [] },
-  };
   test.each(tables)('%s: exactly those of the access table', async (table) => {
     for (const privilege of ['insert', 'update'] as const) {
       const { rows } = await db.sql.query(
@@ -85,7 +73,7 @@ describe('columns that a user may write', () => {
         [`public.${table}`, privilege],
       );
       expect(rows.map((row) => row.attname).sort(), privilege).toEqual(
-        [...(granted[table]?.[privilege] ?? [])].sort(),
+        [...(writableColumns[table]?.[privilege] ?? [])].sort(),
       );
     }
   });

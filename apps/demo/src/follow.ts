@@ -15,7 +15,7 @@ export async function follow(
   onEvent: (event: PhoneEvent) => void,
   signal: AbortSignal,
 ): Promise<Awaited<ReturnType<Phone['job']>>> {
-  let seq = '0';
+  let seq = 0n;
   for (;;) {
     signal.throwIfAborted();
     // Asked before the events, so that an end that is seen has all its events before it.

@@ -5,7 +5,7 @@ const WIDTH = 100;
 
 /** One event as a line (a terminal's output as two), as a person would follow it on the phone. */
 export function showEvent({ seq, type, payload }: PhoneEvent): string {
-  const label = `  ${colors.dim(seq.padStart(3))} ${colors.cyan(type.padEnd(13))} `;
+  const label = `  ${colors.dim(String(seq).padStart(3))} ${colors.cyan(type.padEnd(13))} `;
   const text = (value: unknown) => oneLine(String(value ?? ''));
   switch (type) {
     case 'terminal': {

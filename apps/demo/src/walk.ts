@@ -41,8 +41,6 @@ export interface WalkSummary {
   milliseconds: { ready: number; first_event: number; total: number };
 }
 
-const tables = ['profiles', 'projects', 'coding_sessions', 'coding_jobs', 'session_events'];
-
 /** The whole walk: database, schema, sample data, a job as a signed-in user, a worker, its events and its files. */
 export async function walk({ prompt, data, allowRemote, signal }: WalkOptions): Promise<WalkSummary> {
   const started = performance.now();
@@ -53,7 +51,7 @@ export async function walk({ prompt, data, allowRemote, signal }: WalkOptions): 
   const closers: (() => Promise<unknown>)[] = [() => client.$disconnect()];
   try {
     const userId = await signUp(client);
-    const phone = await openPhone(to.url, userId);
+    const phone = openPhone(to.url, userId);
     closers.push(() => phone.hangUp());
     await phone.cancelOpenSessions();
     const projectId = await phone.createProject('Demo');
@@ -87,10 +85,10 @@ export async function walk({ prompt, data, allowRemote, signal }: WalkOptions): 
     await worker.done;
 
     const files = await listFiles(join(config.dataDirectory, 'sessions', sessionId, 'project'));
-    const rows = await countRows(client, phone.countRows);
+    const rows = await countRows(phone.mine, client);
     return {
       database: to.description,
-      job: { id: jobId, status: job.status, error: job.error_message },
+      job: { id: jobId, status: job.status, error: job.errorMessage },
       events,
       files,
       rows,
@@ -141,22 +139,27 @@ async function listFiles(directory: string): Promise<WalkSummary['files']> {
   );
 }
 
-async function countRows(
-  client: ReturnType<typeof createServiceClient>,
-  visible: (table: string) => Promise<number>,
-): Promise<WalkSummary['rows']> {
-  const totals = [
-    await client.profile.count(),
-    await client.project.count(),
-    await client.codingSession.count(),
-    await client.codingJob.count(),
-    await client.sessionEvent.count(),
-  ];
-  const rows: WalkSummary['rows'] = [];
-  for (const [index, table] of tables.entries()) {
-    rows.push({ table, visible: await visible(table), total: totals[index] ?? 0 });
-  }
-  return rows;
+/** What any of our clients can count. */
+type Counting = Record<
+  'profile' | 'project' | 'codingSession' | 'codingJob' | 'sessionEvent',
+  { count(): PromiseLike<number> }
+>;
+
+const countAll = async (client: Counting) => ({
+  profiles: await client.profile.count(),
+  projects: await client.project.count(),
+  coding_sessions: await client.codingSession.count(),
+  coding_jobs: await client.codingJob.count(),
+  session_events: await client.sessionEvent.count(),
+});
+
+async function countRows(mine: Counting, all: Counting): Promise<WalkSummary['rows']> {
+  const visible = await countAll(mine);
+  return Object.entries(await countAll(all)).map(([table, total]) => ({
+    table,
+    visible: visible[table as keyof typeof visible],
+    total,
+  }));
 }
 
 /** The summary as a person reads it. */

@@ -168,11 +168,11 @@ function readIfThere(path: string): string | undefined {
  * line takes longer than all the rest, and a start that finds its server running is the most frequent of all.
  */
 export function quickAnswer(args: string[], layout: Layout = layoutOf()): string | undefined {
-  const given = process.env.DATABASE_URL || process.env.DIRECT_URL || existsSync(join(CHECKOUT, '.env'));
   const plain = args.length === 1 && args[0] === 'start';
   const unlessGiven = args.length === 2 && args[0] === 'start' && args[1] === '--unless-given';
   if (unlessGiven && (process.env.DATABASE_URL || process.env.DIRECT_URL)) return GIVEN;
-  if (!plain && !(unlessGiven && !given)) return undefined;
+  // Whether .env names a database takes a closer look.
+  if (unlessGiven ? existsSync(join(CHECKOUT, '.env')) : !plain) return undefined;
   const running = runningServer(layout);
   return running && isComplete(layout, running) ? alreadyRuns(running) : undefined;
 }

@@ -9,6 +9,7 @@ export {
 export { type ApplyOptions, type ApplyResult, applyInTransaction, applyLayer, lockLayer } from './apply.ts';
 export { type Drift, examineLayer, repairSql } from './doctor.ts';
 export { readSqlFiles, type SqlFile, sqlDirectory } from './files.ts';
+export { readLedger } from './ledger.ts';
 export { setLoginPasswords } from './passwords.ts';
 export { type Plan, type PlanStep, planLayer, planSql } from './plan.ts';
 export { removeLayer } from './remove.ts';

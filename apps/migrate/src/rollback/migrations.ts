@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError } from '@mobvibe/cli';
+import { readRecords } from '@mobvibe/db/commands';
 import type { ClientBase } from 'pg';
 
 /** A migration that the database holds and that is to be taken back. */
@@ -21,7 +22,8 @@ export async function migrationsAfter(
   to: string,
   directory: string,
 ): Promise<DownMigration[]> {
-  const applied = await appliedMigrations(client);
+  // One that failed or was killed half-way counts as well: its down.sql tolerates what is not there.
+  const applied = [...new Set((await readRecords(client)).map(({ name }) => name))];
   const keep = /^0+$/.test(to) ? undefined : applied.find((name) => name === to || name.startsWith(`${to}_`));
   if (!keep && !/^0+$/.test(to)) {
     const known = applied.length > 0 ? applied.join(', ') : 'none';
@@ -34,19 +36,6 @@ export async function migrationsAfter(
     .filter((name) => keep === undefined || name > keep)
     .reverse()
     .map((name) => readDown(name, directory));
-}
-
-async function appliedMigrations(client: ClientBase): Promise<string[]> {
-  const { rows: found } = await client.query<{ exists: boolean }>(
-    "select to_regclass('public._prisma_migrations') is not null as exists",
-  );
-  if (!found[0]?.exists) return [];
-  // One that failed or was killed half-way counts as well: its down.sql tolerates what is not there.
-  const { rows } = await client.query<{ name: string }>(
-    `select distinct migration_name as name from public._prisma_migrations
-     where rolled_back_at is null order by migration_name`,
-  );
-  return rows.map((row) => row.name);
 }
 
 function readDown(name: string, directory: string): DownMigration {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
-import { applyInTransaction, lockLayer, removeLayer } from '@mobvibe/rls-sql';
+import { applyInTransaction, lockLayer, readLedger, removeLayer } from '@mobvibe/rls-sql';
 import type { ClientBase } from 'pg';
 import { type DownMigration, migrationsAfter } from './migrations.ts';
 
@@ -117,14 +117,8 @@ async function inventory(client: ClientBase): Promise<InventoryItem[]> {
 }
 
 async function ourFunctions(client: ClientBase): Promise<Set<string>> {
-  const { rows: found } = await client.query<{ exists: boolean }>(
-    "select to_regclass('rls_sql.objects') is not null as exists",
-  );
-  if (!found[0]?.exists) return new Set();
-  const { rows } = await client.query<{ identity: string }>(
-    "select identity from rls_sql.objects where kind = 'function'",
-  );
-  return new Set(rows.map((row) => row.identity));
+  const { objects } = await readLedger(client);
+  return new Set(objects.filter(({ kind }) => kind === 'function').map(({ identity }) => identity));
 }
 
 async function describeLoss(

@@ -42,7 +42,7 @@ export function readMigrations(folder: string): MigrationFile[] {
 }
 
 /** What the database says was applied; nothing when it was never migrated. */
-export async function readRecords(client: pg.Client): Promise<MigrationRecord[]> {
+export async function readRecords(client: pg.ClientBase): Promise<MigrationRecord[]> {
   const { rows: tables } = await client.query(
     `select from pg_catalog.pg_tables where schemaname = 'public' and tablename = '_prisma_migrations'`,
   );

@@ -1,4 +1,4 @@
 export { type Deployed, type DeployOptions, deploy } from './deploy.ts';
-export { type MigrationFile, readMigrations } from './history.ts';
+export { type MigrationFile, readMigrations, readRecords } from './history.ts';
 export { prisma } from './prisma.ts';
 export { projectFolder } from './project.ts';

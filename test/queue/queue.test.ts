@@ -2,46 +2,26 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { claim, ids, queueOf } from './support.ts';
+
+type Queue = ReturnType<typeof queueOf>;
 
 const LEASE_LOST = { code: 'MV001', message: 'lease lost' };
 
 let db: TestDatabase;
+let queue: Queue;
 beforeAll(async () => {
   db = await createTestDatabase();
+  queue = queueOf(db);
 });
 afterAll(() => db.drop());
 beforeEach(async () => {
   await db.sql.query('delete from auth.users');
 });
 
-async function createSession(user: string): Promise<string> {
-  return db.asUser(user, async (client) => {
-    const project = randomUUID();
-    await client.query("insert into public.projects (id, name) values ($1, 'App')", [project]);
-    const { rows } = await client.query(
-      'insert into public.coding_sessions (project_id) values ($1) returning id',
-      [project],
-    );
-    return rows[0].id as string;
-  });
-}
-
-const enqueue = (user: string, session: string, columns: Record<string, unknown> = {}): Promise<string> =>
-  db.sql
-    .query(
-      `insert into public.coding_jobs (user_id, session_id, prompt, priority, available_at, max_attempts)
-       values ($1, $2, 'A list of notes', $3, now() + $4::interval, $5) returning id`,
-      [user, session, columns.priority ?? 0, columns.delay ?? '0', columns.maxAttempts ?? 3],
-    )
-    .then((result) => result.rows[0].id);
-
-const claim = (client: Client, worker = 'w1', limit = 10, lease = '1 minute') =>
-  client
-    .query('select * from private.claim_jobs($1, $2, $3)', [worker, limit, lease])
-    .then((result) => result.rows);
-const ids = (rows: { id: string }[]) => rows.map((row) => row.id);
-const jobRow = (id: string) =>
-  db.sql.query('select * from public.coding_jobs where id = $1', [id]).then((result) => result.rows[0]);
+const createSession = (user: string) => queue.createSession(user);
+const enqueue = (...args: Parameters<Queue['enqueue']>) => queue.enqueue(...args);
+const jobRow = (id: string) => queue.job(id);
 
 describe('claim_jobs', () => {
   test('gives the highest priority first, then the oldest, and raises the attempt', async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { CommandError } from '@mobvibe/cli';
 import type { ClientBase } from 'pg';
 import { type Catalog, key, readCatalog } from './catalog.ts';
@@ -5,11 +6,13 @@ import { type Declaration, declarationsOf } from './declarations.ts';
 import type { SqlFile } from './files.ts';
 import { type Ledger, type LedgerFile, type LedgerObject, readLedger } from './ledger.ts';
 
+const missingRequirements = readFileSync(new URL('./queries/missing_requirements.sql', import.meta.url), 'utf8');
+
 /** What stands between the database and the files. */
 export interface Changes {
   ledger: Ledger;
   catalog: Catalog;
-  /** Files whose required relations exist. */
+  /** Files whose requirements exist. */
   ready: SqlFile[];
   /** Files that wait for a table that a migration has yet to make. */
   waiting: SqlFile[];
@@ -54,13 +57,13 @@ export async function changesOf(client: ClientBase, files: SqlFile[]): Promise<C
   };
 }
 
-/** Splits files into those whose required relations exist and those that wait for a migration. */
+/** Splits files into those whose required relations and columns exist and those that wait for a migration. */
 export async function partitionByRequirements(
   client: ClientBase,
   files: SqlFile[],
 ): Promise<{ ready: SqlFile[]; waiting: SqlFile[] }> {
   const { rows } = await client.query<{ name: string }>(
-    'select name from unnest($1::text[]) as name where to_regclass(name) is null',
+    missingRequirements,
     [[...new Set(files.flatMap((file) => file.requires))]],
   );
   const missing = new Set(rows.map((row) => row.name));

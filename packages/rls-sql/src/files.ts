@@ -13,7 +13,10 @@ export interface SqlFile {
   sql: string;
   /** sha256, hex. */
   checksum: string;
-  /** Relations that must exist, from the line `-- requires: public.projects, …`; without them the file waits. */
+  /**
+   * Relations and columns that must exist, from the line `-- requires: public.projects, private.workers.idle_since`;
+   * without them the file waits.
+   */
   requires: string[];
   /** What takes back what the catalog cannot tell: the sibling `….down.sql`. */
   downSql: string | null;

@@ -1,7 +1,7 @@
 -- requires: public.session_events
 -- Security definer: a worker writes through fenced functions only.
 create or replace function private.append_session_events(
-  p_job_id uuid, p_worker_id text, p_attempt integer, p_events jsonb
+  p_job_id uuid, p_worker_id text, p_attempt integer, p_events jsonb, p_after bigint default null
 )
 returns bigint
 language plpgsql
@@ -9,16 +9,23 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  v_session_id uuid;
+  -- The session's lock serialises appends: seq has no gap.
+  v_session_id uuid := private.hold_session(p_job_id, p_worker_id, p_attempt);
   v_user_id uuid;
   v_last bigint;
   v_count integer := jsonb_array_length(p_events);
 begin
-  -- Locks in the order profile, session, job, as everywhere. The session's serialises appends: seq has no gap.
-  perform from public.coding_sessions as s
-  where s.id = (select j.session_id from public.coding_jobs as j where j.id = p_job_id)
-  for no key update;
-  perform private.assert_leases(p_worker_id, array[p_job_id], array[p_attempt]);
+  if p_after is not null then
+    select s.last_event_seq into v_last from public.coding_sessions as s where s.id = v_session_id;
+    -- Nobody but the holder of the lease appends: this batch is there already, and only its answer was lost.
+    if v_last = p_after + v_count then
+      return v_last;
+    elsif v_last <> p_after then
+      raise exception 'the session''s last event is %, not %', v_last, p_after using
+        errcode = 'invalid_parameter_value',
+        hint = 'p_after is what the last append returned, or last_event_seq of the session.';
+    end if;
+  end if;
 
   update public.coding_sessions as s
   set last_event_seq = s.last_event_seq + v_count,
@@ -29,9 +36,8 @@ begin
         join private.tier_limits as l on l.tier = u.tier
         where u.id = s.user_id
       )
-  from public.coding_jobs as j
-  where j.id = p_job_id and s.id = j.session_id
-  returning s.id, s.user_id, s.last_event_seq into v_session_id, v_user_id, v_last;
+  where s.id = v_session_id
+  returning s.user_id, s.last_event_seq into v_user_id, v_last;
 
   insert into public.session_events (session_id, user_id, job_id, seq, type, payload)
   select v_session_id, v_user_id, p_job_id, v_last - v_count + e.position,
@@ -42,9 +48,10 @@ begin
 end
 $$;
 
-comment on function private.append_session_events(uuid, text, integer, jsonb) is
-  'Appends [{type, payload}, …] to the job''s session in one batch; returns the last seq. Raises lease_lost (MV001) and changes nothing when the job is no longer held.';
+comment on function private.append_session_events(uuid, text, integer, jsonb, bigint) is
+  'Appends [{type, payload}, …] to the job''s session in one batch; returns the last seq. With p_after, the last seq before it, a repeated call appends nothing twice. Raises lease_lost (MV001) and changes nothing when the job is no longer held.';
 
-revoke all on function private.append_session_events(uuid, text, integer, jsonb)
+revoke all on function private.append_session_events(uuid, text, integer, jsonb, bigint)
   from public, anon, authenticated, service_role;
-grant execute on function private.append_session_events(uuid, text, integer, jsonb) to service_role, mobvibe_worker;
+grant execute on function private.append_session_events(uuid, text, integer, jsonb, bigint)
+  to service_role, mobvibe_worker;

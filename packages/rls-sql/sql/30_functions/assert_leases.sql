@@ -12,21 +12,20 @@ begin
   end if;
 
   -- In one order, so that two batches cannot deadlock.
-  perform from public.coding_jobs as j where j.id = any (p_job_ids) order by j.id for no key update;
-
+  with locked as materialized (
+    select j.id, j.attempt, j.worker_id, j.status
+    from public.coding_jobs as j
+    where j.id = any (p_job_ids)
+    order by j.id
+    for no key update
+  )
   select array_agg(t.job_id) into v_lost
   from unnest(p_job_ids, p_attempts) as t (job_id, attempt)
   where not exists (
-    select from public.coding_jobs as j
-    where j.id = t.job_id and j.attempt = t.attempt and j.worker_id = p_worker_id and j.status = 'processing'
+    select from locked as l
+    where l.id = t.job_id and l.attempt = t.attempt and l.worker_id = p_worker_id and l.status = 'processing'
   );
-
-  if v_lost is not null then
-    raise exception 'lease lost' using
-      errcode = 'MV001',
-      detail = to_json(v_lost)::text,
-      hint = 'The job ended, or another worker holds it: stop working on it.';
-  end if;
+  perform private.refuse_lost(v_lost);
 end
 $$;
 

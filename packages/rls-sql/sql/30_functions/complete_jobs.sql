@@ -7,37 +7,43 @@ returns void
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- Statistics of a queue are stale most of the time: the plan must not depend on them.
+set enable_seqscan = off
+set jit = off
 as $$
+declare
+  v_done uuid[];
 begin
-  -- Locks in the order profile, session, job, as everywhere.
-  perform from public.profiles as u
-  where u.id in (select j.user_id from public.coding_jobs as j where j.id = any (p_job_ids))
-  order by u.id
-  for no key update;
-  perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);
+  perform private.add_usage(p_job_ids, array(
+    select coalesce((t.result #>> '{usage,input_tokens}')::bigint, 0)
+      + coalesce((t.result #>> '{usage,output_tokens}')::bigint, 0)
+    from unnest(p_results) with ordinality as t (result, position)
+    order by t.position
+  ));
 
-  update public.coding_jobs as j
-  set status = 'completed', result = t.result, completed_at = now(), lease_expires_at = null
-  from unnest(p_job_ids, p_results) as t (job_id, result)
-  where j.id = t.job_id;
-
-  update private.job_attempts as a
-  set ended_at = now(), outcome = 'completed'
-  from unnest(p_job_ids, p_attempts) as t (job_id, attempt)
-  where a.job_id = t.job_id and a.attempt = t.attempt;
-
-  update public.profiles as u
-  set tokens_used = u.tokens_used + spent.tokens
-  from (
-    select j.user_id, sum(
-      coalesce((j.result #>> '{usage,input_tokens}')::bigint, 0)
-      + coalesce((j.result #>> '{usage,output_tokens}')::bigint, 0)
-    ) as tokens
-    from public.coding_jobs as j
-    where j.id = any (p_job_ids)
-    group by j.user_id
-  ) as spent
-  where u.id = spent.user_id and spent.tokens > 0;
+  with given as materialized (
+    select t.id, t.attempt, t.result from unnest(p_job_ids, p_attempts, p_results) as t (id, attempt, result)
+    -- In one order, so that two batches cannot deadlock.
+    order by t.id
+  ),
+  done as (
+    update public.coding_jobs as j
+    set status = 'completed', result = g.result, completed_at = now(), lease_expires_at = null, updated_at = now()
+    from given as g
+    -- Only what is processing has a lease. The status itself would let the planner walk the index of all that is.
+    where j.id = g.id and j.attempt = g.attempt and j.worker_id = p_worker_id and j.lease_expires_at is not null
+    returning j.id, j.user_id, j.attempt, j.worker_id, j.claimed_at
+  ),
+  recorded as (
+    insert into private.job_attempts (job_id, user_id, attempt, worker_id, started_at, ended_at, outcome)
+    select d.id, d.user_id, d.attempt, d.worker_id, coalesce(d.claimed_at, now()), now(), 'completed' from done as d
+    -- A released attempt is not counted, so its number comes again.
+    on conflict on constraint job_attempts_pkey do update
+      set worker_id = excluded.worker_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
+          outcome = excluded.outcome, error_code = null, error = null
+  )
+  select array_agg(d.id) into v_done from done as d;
+  perform private.refuse_lost(array(select unnest(p_job_ids) except select unnest(v_done)));
 end
 $$;
 

@@ -7,6 +7,9 @@ returns table (job_id uuid, held boolean, cancel boolean)
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- Statistics of a queue are stale most of the time: the plan must not depend on them.
+set enable_seqscan = off
+set jit = off
 as $$
 begin
   update private.workers as w set last_seen_at = now() where w.id = p_worker_id;
@@ -14,12 +17,15 @@ begin
   return query
   with asked as materialized (
     select t.job_id, t.attempt from unnest(p_job_ids, p_attempts) as t (job_id, attempt)
+    -- In one order, so that two batches cannot deadlock.
+    order by t.job_id
   ),
   extended as (
     update public.coding_jobs as j
-    set lease_expires_at = now() + p_lease
+    set lease_expires_at = now() + p_lease, updated_at = now()
     from asked as a
-    where j.id = a.job_id and j.attempt = a.attempt and j.worker_id = p_worker_id and j.status = 'processing'
+    -- Only what is processing has a lease. The status itself would let the planner walk the index of all that is.
+    where j.id = a.job_id and j.attempt = a.attempt and j.worker_id = p_worker_id and j.lease_expires_at is not null
     returning j.id, j.cancel_requested_at
   )
   select a.job_id, e.id is not null, e.cancel_requested_at is not null

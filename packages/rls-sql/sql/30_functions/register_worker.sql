@@ -1,4 +1,4 @@
--- requires: private.workers
+-- requires: private.workers.idle_since
 -- Security definer: a worker writes through functions only.
 create or replace function private.register_worker(p_worker_id text, p_hostname text, p_pid integer, p_version text)
 returns void
@@ -10,7 +10,7 @@ as $$
   values (p_worker_id, p_hostname, p_pid, p_version)
   on conflict (id) do update
     set hostname = excluded.hostname, pid = excluded.pid, version = excluded.version,
-        started_at = now(), last_seen_at = now(), stopped_at = null
+        started_at = now(), last_seen_at = now(), stopped_at = null, idle_since = null
 $$;
 
 comment on function private.register_worker(text, text, integer, text) is 'Enters a worker process into the registry.';

@@ -9,10 +9,14 @@ as $$
 begin
   perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);
 
-  update private.job_attempts as a
-  set ended_at = now(), outcome = 'released'
-  from unnest(p_job_ids, p_attempts) as t (job_id, attempt)
-  where a.job_id = t.job_id and a.attempt = t.attempt;
+  insert into private.job_attempts (job_id, user_id, attempt, worker_id, started_at, ended_at, outcome)
+  select j.id, j.user_id, j.attempt, j.worker_id, coalesce(j.claimed_at, now()), now(), 'released'
+  from public.coding_jobs as j
+  where j.id = any (p_job_ids)
+  -- A released attempt is not counted, so its number comes again.
+  on conflict on constraint job_attempts_pkey do update
+    set worker_id = excluded.worker_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
+        outcome = excluded.outcome, error_code = null, error = null;
 
   update public.coding_jobs as j
   set status = 'pending', attempt = j.attempt - 1, lease_expires_at = null, worker_id = null, claimed_at = null

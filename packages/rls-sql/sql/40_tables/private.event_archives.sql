@@ -1,6 +1,6 @@
 -- requires: private.event_archives
 create or replace trigger event_archives_set_updated_at before update on private.event_archives
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger event_archives_set_updated_at on private.event_archives is 'Stamps updated_at.';
 
 revoke all on table private.event_archives

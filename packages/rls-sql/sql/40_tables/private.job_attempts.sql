@@ -1,6 +1,6 @@
 -- requires: private.job_attempts
 create or replace trigger job_attempts_set_updated_at before update on private.job_attempts
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger job_attempts_set_updated_at on private.job_attempts is 'Stamps updated_at.';
 
 revoke all on table private.job_attempts

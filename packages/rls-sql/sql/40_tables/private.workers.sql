@@ -1,6 +1,6 @@
 -- requires: private.workers
 create or replace trigger workers_set_updated_at before update on private.workers
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger workers_set_updated_at on private.workers is 'Stamps updated_at.';
 
 revoke all on table private.workers

@@ -1,11 +1,7 @@
 -- requires: public.coding_jobs
 create or replace trigger coding_jobs_set_updated_at before update on public.coding_jobs
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger coding_jobs_set_updated_at on public.coding_jobs is 'Stamps updated_at.';
-
-create or replace trigger coding_jobs_notify_workers after insert on public.coding_jobs
-  for each statement execute function private.notify_workers();
-comment on trigger coding_jobs_notify_workers on public.coding_jobs is 'Wakes idle workers.';
 
 create or replace trigger coding_jobs_enforce_limits after insert on public.coding_jobs
   referencing new table as enqueued

@@ -1,6 +1,6 @@
 -- requires: public.coding_sessions
 create or replace trigger coding_sessions_set_updated_at before update on public.coding_sessions
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger coding_sessions_set_updated_at on public.coding_sessions is 'Stamps updated_at.';
 
 create or replace trigger coding_sessions_enforce_limit after insert on public.coding_sessions

@@ -1,6 +1,6 @@
 -- requires: public.profiles
 create or replace trigger profiles_set_updated_at before update on public.profiles
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger profiles_set_updated_at on public.profiles is 'Stamps updated_at.';
 
 drop policy if exists "Users read their own profile" on public.profiles;

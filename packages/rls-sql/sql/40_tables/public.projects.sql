@@ -1,6 +1,6 @@
 -- requires: public.projects
 create or replace trigger projects_set_updated_at before update on public.projects
-  for each row execute function private.set_updated_at();
+  for each row when (new.updated_at is distinct from now()) execute function private.set_updated_at();
 comment on trigger projects_set_updated_at on public.projects is 'Stamps updated_at.';
 
 drop policy if exists "Users read their own projects" on public.projects;

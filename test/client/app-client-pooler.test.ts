@@ -59,6 +59,7 @@ ignore_startup_parameters = extra_float_digits
 
   test('40 users over 20 connections see only their own', async () => {
     const app = createAppClient({ url, poolSize: 20 });
+    const patience = { maxWait: 20_000, timeout: 20_000 };
     try {
       const users: string[] = [];
       for (let n = 0; n < 40; n++) users.push(await db.createUser());
@@ -69,16 +70,15 @@ ignore_startup_parameters = extra_float_digits
           const rows = await Promise.all([
             mine.project.findUnique({ where: { id: made.id } }),
             mine.project.findFirst(),
-            mine.$transaction(
-              async (tx) => {
-                await tx.$executeRaw`set role authenticated`;
-                await tx.$executeRaw`select set_config('request.jwt.claim.sub', ${sub}, false), pg_advisory_lock_shared(7)`;
-                await tx.$executeRaw`set search_path = 'nowhere'`;
-                return tx.codingSession.findFirst();
-              },
-              { maxWait: 20_000, timeout: 20_000 },
-            ),
-            mine.$transaction([mine.project.count(), mine.project.findFirst()]).then(([, row]) => row),
+            mine.$transaction(async (tx) => {
+              await tx.$executeRaw`set role authenticated`;
+              await tx.$executeRaw`select set_config('request.jwt.claim.sub', ${sub}, false), pg_advisory_lock_shared(7)`;
+              await tx.$executeRaw`set search_path = 'nowhere'`;
+              return tx.codingSession.findFirst();
+            }, patience),
+            mine
+              .$transaction([mine.project.count(), mine.project.findFirst()], patience)
+              .then(([, row]) => row),
             mine.$queryRaw`select 1 / 0`.then(
               () => null,
               () => mine.project.findFirst(),

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type AppClient, createAppClient, type UserClient } from '@mobvibe/db';
+import {
+  type AppClient,
+  createAppClient,
+  makeTypedQueryFactory,
+  type TypedSql,
+  type UserClient,
+} from '@mobvibe/db';
 import pg from 'pg';
 import { version } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -28,6 +34,11 @@ afterAll(async () => {
 beforeEach(async () => {
   project = (await mine.project.create({ data: { name: 'Notes' } })).id;
 });
+
+// As `prisma generate --sql` writes it.
+const projectById = makeTypedQueryFactory(
+  'select name, user_id::text as owner from public.projects where id = $1::uuid',
+) as (id: string) => TypedSql<[string], { name: string; owner: string }>;
 
 interface Seen {
   role: string;
@@ -66,7 +77,7 @@ const expectCleanPool = async (client = app): Promise<void> => {
       expect(rows[0]).toEqual(CLEAN);
       expect(connection.getTransactionStatus()).toBe('I');
       const left = await connection.query(`
-        select name from pg_cursors where name <> '' union all select name from pg_prepared_statements union all select pg_listening_channels()
+        select name from pg_cursors where name <> '' union all select name from pg_prepared_statements where not starts_with(name, 'mobvibe_') union all select pg_listening_channels()
         union all select locktype from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()
         union all select relname from pg_class where relname = 'projects' and relpersistence = 't'`);
       expect(left.rows).toEqual([]);
@@ -96,6 +107,13 @@ describe('every operation runs as the user', () => {
       (
         await client.$queryRawUnsafe<unknown[]>('select 1 from public.projects where id = $1::uuid', project)
       )[0],
+    $queryRawTyped: async (client) => (await client.$queryRawTyped(projectById(project)))[0],
+    '$queryRawTyped in a batch': async (client) =>
+      (
+        await client.$transaction([client.$queryRawTyped(projectById(project)), client.profile.count()])
+      )[0][0],
+    '$queryRawTyped in an interactive transaction': async (client) =>
+      (await client.$transaction((tx) => tx.$queryRawTyped(projectById(project))))[0],
     $executeRaw: (client) =>
       client.$executeRaw`update public.projects set name = 'x' where id = ${project}::uuid`,
     $executeRawUnsafe: (client) =>
@@ -120,6 +138,17 @@ describe('every operation runs as the user', () => {
     expect(await operate(his)).toBeOneOf([null, undefined, 0]);
     expect(await operate(mine)).toBeTruthy();
     await expect(operate(app.asAnon())).rejects.toThrow('42501');
+  });
+
+  test('$queryRawTyped, with what was written before it in the transaction', async () => {
+    const rows = await mine.$transaction(async (tx) => {
+      await tx.project.update({ where: { id: project }, data: { name: 'Changed' } });
+      return tx.$queryRawTyped(projectById(project));
+    });
+    expect(rows).toEqual([{ name: 'Changed', owner: alice }]);
+    const two = makeTypedQueryFactory('select 1; reset role') as () => TypedSql<[], unknown>;
+    await expect(mine.$queryRawTyped(two())).rejects.toThrow('42601');
+    await expectCleanPool();
   });
 
   test('create, createMany, createManyAndReturn, with ids in the order of time', async () => {
@@ -213,6 +242,7 @@ test('200 users over a pool of 5 never see a row of another', async () => {
   await Promise.all(
     users.map(({ client, own, id }) => client.project.create({ data: { id: own, name: id } })),
   );
+  const patience = { maxWait: 20_000, timeout: 20_000 };
   let answers = 0;
   const onlyOwn = (rows: ({ userId: string } | null)[], id: string) => {
     for (const row of rows) {
@@ -231,20 +261,17 @@ test('200 users over a pool of 5 never see a row of another', async () => {
       onlyOwn([one], id);
       expect(other).toBeNull();
       onlyOwn(await client.project.findMany(), id);
-      const [batch, profiles] = await client.$transaction([
-        client.project.findMany(),
-        client.profile.findMany({ select: { id: true } }),
-      ]);
+      const [batch, profiles] = await client.$transaction(
+        [client.project.findMany(), client.profile.findMany({ select: { id: true } })],
+        patience,
+      );
       onlyOwn(batch, id);
       expect(profiles).toEqual([{ id }]);
-      await client.$transaction(
-        async (tx) => {
-          onlyOwn([await tx.project.update({ where: { id: own }, data: { description: id } })], id);
-          onlyOwn(await tx.project.findMany(), id);
-          expect((await seen(tx))?.user).toBe(id);
-        },
-        { maxWait: 20_000, timeout: 20_000 },
-      );
+      await client.$transaction(async (tx) => {
+        onlyOwn([await tx.project.update({ where: { id: own }, data: { description: id } })], id);
+        onlyOwn(await tx.project.findMany(), id);
+        expect((await seen(tx))?.user).toBe(id);
+      }, patience);
       await expect(
         client.project.update({ where: { id: foreign }, data: { description: id } }),
       ).rejects.toMatchObject({ code: 'P2025' });
@@ -283,6 +310,21 @@ describe('what is thrown', () => {
     });
     await expect(caught).rejects.toThrow('rolled back');
     expect((await mine.project.findUnique({ where: { id: project } }))?.name).toBe('Notes');
+    await expectCleanPool();
+  });
+
+  test('at the commit, by a deferred constraint, undoes the statement', async () => {
+    await db.sql.query(`create function public.refuse() returns trigger language plpgsql as $$ begin raise 'too late'; end $$;
+      create constraint trigger late after update on public.projects deferrable initially deferred
+      for each row when (new.name = 'late') execute function public.refuse()`);
+    try {
+      const late = { where: { id: project }, data: { name: 'late' } };
+      await expect(mine.project.update(late)).rejects.toThrow('too late');
+      await expect(mine.$transaction([mine.project.update(late)])).rejects.toThrow('too late');
+      expect((await mine.project.findUnique({ where: { id: project } }))?.name).toBe('Notes');
+    } finally {
+      await db.sql.query('drop function public.refuse cascade');
+    }
     await expectCleanPool();
   });
 
@@ -335,6 +377,7 @@ describe('raw SQL', () => {
     'select pg_advisory_lock(42)',
     'select pg_advisory_lock(42), 1 / (random() * 0)::int',
     'listen somebody',
+    'prepare somebody as select 1',
     'declare c cursor with hold for select 1',
   ])('%s ends with its transaction', async (sql) => {
     const one = createAppClient({ url: db.url, poolSize: 1 });
@@ -364,6 +407,7 @@ describe('raw SQL', () => {
     '-- so\n/* and so */ rollback',
     'begin',
     'copy public.projects to stdout',
+    'copy public.projects from stdin',
     'savepoint x',
     'END',
   ])('cannot %j', async (sql) => {

@@ -175,6 +175,33 @@ describe('a change made by hand', () => {
     expect(await dumpCatalog(db.sql)).toEqual(before);
   });
 
+  const untold: [string, string][] = [
+    ['row-level security off', 'alter table public.projects disable row level security'],
+    ['row-level security forced', 'alter table public.projects force row level security'],
+    [
+      'row-level security off on a partition',
+      'alter table partitions.session_events_default disable row level security',
+    ],
+    ['a grant to a role that the file does not name', 'grant delete on public.projects to pg_monitor'],
+    ['a function granted to such a role', 'grant execute on function private.retry_delay to pg_monitor'],
+  ];
+  test.each(untold)('is put right by repair where the file says nothing of it: %s', async (_, change) => {
+    const before = await dumpCatalog(db.sql);
+    await db.sql.query(change);
+    expect(await dumpCatalog(db.sql)).not.toEqual(before);
+    await applyLayer(db.sql, { repair: true });
+    expect(await dumpCatalog(db.sql)).toEqual(before);
+    expect((await applyLayer(db.sql)).applied).toEqual([]);
+  });
+
+  test('is not dropped by repair where no file knows it', async () => {
+    await db.sql.query('create policy "Theirs" on public.projects for delete to authenticated using (false)');
+    await expect(applyLayer(db.sql, { repair: true })).rejects.toMatchObject({
+      message: expect.stringContaining('policy "Theirs" on public.projects is declared by no file'),
+    });
+    await db.sql.query('drop policy "Theirs" on public.projects');
+  });
+
   test('gives way to a file that changed as well', async () => {
     await db.sql.query('alter policy "Users read their own projects" on public.projects using (true)');
     await applyLayer(db.sql, {

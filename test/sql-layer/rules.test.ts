@@ -47,12 +47,23 @@ const planted: Record<string, [sql: string, object: string, fix: RegExp][]> = {
       'p on public.session_events',
       /one policy for each command/,
     ],
+    [
+      `drop policy "Users read their own project files" on storage.objects;
+       create policy "Users read their own project files" on storage.objects for all to authenticated using (false)`,
+      '"Users read their own project files" on storage.objects',
+      /one policy for each command/,
+    ],
   ],
   policy_to_public: [
     [
       'create policy p on public.projects for delete using (user_id = (select auth.uid()))',
       'p on public.projects',
       /^alter policy p on public\.projects to authenticated;$/,
+    ],
+    [
+      'alter policy "Users upload into their own folder" on storage.objects to public',
+      '"Users upload into their own folder" on storage.objects',
+      /^alter policy "Users upload into their own folder" on storage\.objects to authenticated;$/,
     ],
   ],
   policy_evaluated_per_row: [
@@ -78,6 +89,12 @@ const planted: Record<string, [sql: string, object: string, fix: RegExp][]> = {
       /write \(select current_setting\('app\.name'/,
     ],
     [
+      `alter policy "Users receive the topics of their own" on realtime.messages
+         using (topic = 'user:' || auth.uid()::text)`,
+      '"Users receive the topics of their own" on realtime.messages',
+      /write \(select auth\.uid\(\)\) in policy "Users receive/,
+    ],
+    [
       `create policy p on public.projects for delete to authenticated
          using (exists (select from public.profiles as q where q.id = auth.uid()))`,
       'p on public.projects',
@@ -94,6 +111,12 @@ const planted: Record<string, [sql: string, object: string, fix: RegExp][]> = {
       'create policy p on public.projects for all to public using (user_id = (select auth.uid()))',
       'public.projects',
       /drop policy p on public\.projects/,
+    ],
+    [
+      `drop policy "Users read their own project files" on storage.objects;
+       create policy "Users read their own project files" on storage.objects for delete to authenticated using (false)`,
+      'storage.objects',
+      /drop policy "Users read their own project files" on storage\.objects/,
     ],
   ],
   policy_column_without_index: [
@@ -252,6 +275,14 @@ describe.each(ruleNames())('%s', (rule) => {
 
 describe('what keeps the rules', () => {
   const kept: [string, string][] = [
+    // On a table of the platform, what no file declares is somebody else's.
+    ...['policy_for_all_commands', 'policy_to_public', 'policy_evaluated_per_row', 'policies_overlap'].map(
+      (rule): [string, string] => [
+        rule,
+        `create policy "Theirs" on storage.objects for all using (owner_id = auth.uid()::text);
+         create policy "Theirs, too" on realtime.messages for all using (topic = auth.uid()::text)`,
+      ],
+    ),
     [
       'policy_evaluated_per_row',
       `create policy p on public.projects for delete to authenticated

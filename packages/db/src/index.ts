@@ -1,3 +1,4 @@
+export { makeTypedQueryFactory, type TypedSql } from '@prisma/client/runtime/client';
 export * from './app-client/index.ts';
 export { databaseUrl, type LoginRole, loginUrl } from './connection.ts';
 export type * from './generated/client.ts';

@@ -2,6 +2,7 @@ import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
 import type { ClientBase } from 'pg';
 import { readCatalog } from './catalog.ts';
 import { type Changes, changesOf } from './changes.ts';
+import { examineLayer } from './doctor.ts';
 import { readSqlFiles, type SqlFile } from './files.ts';
 import { createLedger, forgetObjects, recordFile } from './ledger.ts';
 import { dropStatements, runDownSql } from './remove.ts';
@@ -16,7 +17,7 @@ const TABLE_LOCK_WAIT_SECONDS = 10;
 export interface ApplyOptions {
   /** The files; by default those of this package. */
   files?: SqlFile[];
-  /** Puts back what was changed by hand, instead of refusing. */
+  /** Puts back what was changed by hand, with the SQL that doctor prints, instead of refusing. */
   repair?: boolean;
   /** Told once when another apply is in the way, with the seconds it will be waited for. */
   onWait?: (seconds: number) => void;
@@ -61,7 +62,8 @@ export async function applyInTransaction(
   if (!ready.some((file) => file.requires.length > 0)) {
     return { applied: [], waiting: waiting.map((file) => file.path), removed: [], unchanged: 0 };
   }
-  if (!options.repair) refuseHandChanges(changes);
+  if (options.repair) await repairHandChanges(client, files);
+  else refuseHandChanges(changes);
   const toRun = changes.toRun.map(({ file }) => file);
 
   if (toRun.length > 0 || removed.length > 0) {
@@ -116,6 +118,18 @@ function refuseHandChanges({ changedByHand: [first, ...others] }: Changes): void
     `${first.kind} ${first.identity} was changed by hand${more}: it is not what ${first.path} says`,
     REPAIR,
   );
+}
+
+/**
+ * Runs what doctor prints where nobody has to decide anything. To run the files again is not enough: they say nothing
+ * of a role that they do not name, of row-level security that a migration switched on, of a partition. What no file
+ * declares is not dropped.
+ */
+async function repairHandChanges(client: ClientBase, files: SqlFile[]): Promise<void> {
+  const found = await examineLayer(client, files);
+  for (const statement of found.filter(({ advice }) => !advice).flatMap(({ sql }) => sql)) {
+    await client.query(statement);
+  }
 }
 
 async function runFile(client: ClientBase, file: SqlFile): Promise<void> {

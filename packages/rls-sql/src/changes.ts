@@ -6,7 +6,10 @@ import { type Declaration, declarationsOf } from './declarations.ts';
 import type { SqlFile } from './files.ts';
 import { type Ledger, type LedgerFile, type LedgerObject, readLedger } from './ledger.ts';
 
-const missingRequirements = readFileSync(new URL('./queries/missing_requirements.sql', import.meta.url), 'utf8');
+const missingRequirements = readFileSync(
+  new URL('./queries/missing_requirements.sql', import.meta.url),
+  'utf8',
+);
 
 /** What stands between the database and the files. */
 export interface Changes {
@@ -62,10 +65,9 @@ export async function partitionByRequirements(
   client: ClientBase,
   files: SqlFile[],
 ): Promise<{ ready: SqlFile[]; waiting: SqlFile[] }> {
-  const { rows } = await client.query<{ name: string }>(
-    missingRequirements,
-    [[...new Set(files.flatMap((file) => file.requires))]],
-  );
+  const { rows } = await client.query<{ name: string }>(missingRequirements, [
+    [...new Set(files.flatMap((file) => file.requires))],
+  ]);
   const missing = new Set(rows.map((row) => row.name));
   const waits = (file: SqlFile) => file.requires.some((name) => missing.has(name));
   return { ready: files.filter((file) => !waits(file)), waiting: files.filter(waits) };

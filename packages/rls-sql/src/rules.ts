@@ -24,7 +24,7 @@ export const ruleNames = (): string[] =>
 
 /**
  * Holds the rules of the house against whatever is in the database, in one round trip.
- * @param declared the keys of what files declare, which two of the rules ask for
+ * @param declared the keys of what files declare, which some of the rules ask for
  */
 export async function brokenRules(client: ClientBase, declared: string[]): Promise<Breach[]> {
   const each = ruleNames().map((rule) => {

@@ -4,6 +4,8 @@ import { operation } from './adapter.ts';
 // The parts of a Prisma client that this file relies on; none of them is public.
 interface Internals {
   _originalClient: Internals;
+  _extensions: object;
+  $extends(extension: object): object;
   _engine: Engine;
   _engineConfig: { logEmitter: unknown };
   _requestHandler: { constructor: new (client: object, logEmitter: unknown) => object };
@@ -25,7 +27,7 @@ interface Engine {
  * into one query: shared, it would answer one user with the rights of another.
  */
 export function actAs<Client extends object>(client: Client, acting: Acting): Client {
-  const original = internalsOf(client);
+  const { original, extensions } = internalsOf(client);
   const { _engine: engine } = original;
   const raw = ({ action }: Query) => action === 'queryRaw' || action === 'executeRaw';
   const own: Engine = {
@@ -37,23 +39,27 @@ export function actAs<Client extends object>(client: Client, acting: Acting): Cl
     transaction: (...args) => operation.run({ acting, raw: false }, () => engine.transaction(...args)),
     stop: async () => {},
   };
-  const derived = Object.create(original);
-  return Object.defineProperties(derived, {
+  const derived: Internals = Object.create(original);
+  Object.defineProperties(derived, {
     _engine: { value: own },
     _requestHandler: {
       value: new original._requestHandler.constructor(derived, original._engineConfig.logEmitter),
     },
     _originalClient: { value: derived },
     _appliedParent: { value: derived },
+    _extensions: { value: extensions },
   });
+  // The models of a client hang on its last extension.
+  return derived.$extends({}) as Client;
 }
 
-function internalsOf(client: object): Internals {
-  const original = (client as Partial<Internals>)._originalClient;
+function internalsOf(client: object): { original: Internals; extensions: object } {
+  const { _originalClient: original, _extensions: extensions } = client as Partial<Internals>;
   const { _engine: engine, _requestHandler: handler } = original ?? {};
   const known =
     handler?.constructor &&
     ['start', 'request', 'requestBatch', 'transaction'].every((name) => name in (engine ?? {}));
-  if (!original || !known) throw new Error('this version of the Prisma client has other internals than 7.10');
-  return original;
+  if (!original || !extensions || !known)
+    throw new Error('this version of the Prisma client has other internals than 7.10');
+  return { original, extensions };
 }

@@ -8,7 +8,9 @@ import type {
   Transaction,
 } from '@prisma/driver-adapter-utils';
 import type { Pool, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
-import type { Acting } from './acting.ts';
+import { type Acting, become } from './acting.ts';
+import { type PreparedStatements, preparedStatements } from './prepared-statements.ts';
+import { runStatementAs } from './statement-as.ts';
 
 /** What the operation in progress is: who for, and whether its SQL was written by the caller. */
 export interface Operation {
@@ -21,19 +23,19 @@ export const operation = new AsyncLocalStorage<Operation>();
 
 /**
  * A driver adapter over a pool of connections made with `pipeline: true`. Each statement runs in a transaction that first
- * becomes the user of the operation; begin, role, statement and commit leave together, so that it costs one
- * round trip. Without an operation nothing is sent.
+ * becomes the user of the operation; all of it leaves together, so that it costs one round trip. Without an operation nothing is sent.
  */
 export function actingAdapter(pool: Pool): SqlDriverAdapterFactory {
   const { provider, adapterName } = new PrismaPg({});
+  const known = preparedStatements();
   return {
     provider,
     adapterName,
     connect: async () => {
       const converted = await makeConverter();
       return {
-        ...converted((config) => runAlone(pool, config)),
-        startTransaction: (isolationLevel) => startTransaction(pool, converted, isolationLevel),
+        ...converted((config) => runAlone(pool, known, config)),
+        startTransaction: (isolationLevel) => startTransaction(pool, known, converted, isolationLevel),
         getConnectionInfo: () => ({ supportsRelationJoins: true }),
         executeScript: () => Promise.reject(new Error('scripts are for migrations')),
         // The pool is its maker's to end.
@@ -61,8 +63,14 @@ async function makeConverter(): Promise<Converter> {
   };
 }
 
-const begin = ({ become }: Acting, isolationLevel?: IsolationLevel): string =>
-  `begin${isolationLevel ? ` isolation level ${isolationLevel}` : ''}; ${become}`;
+const begin = (
+  client: PoolClient,
+  acting: Acting,
+  isolationLevel?: IsolationLevel,
+): Promise<QueryResult>[] => [
+  client.query(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin'),
+  client.query(become, [...acting]),
+];
 
 // What `discard all` does, which is refused inside a transaction. Inside one it must be: between two
 // transactions a pooler may change the server's connection behind ours.
@@ -83,20 +91,26 @@ const forget = [
 const finish = (client: PoolClient, raw: boolean): Promise<QueryResult>[] =>
   raw ? [client.query('commit and chain'), client.query(forget)] : [client.query('commit')];
 
-async function runAlone(pool: Pool, config: Config): Promise<QueryResult> {
+async function runAlone(pool: Pool, known: PreparedStatements, config: Config): Promise<QueryResult> {
   const { acting, raw } = currentOperation();
   if (raw) refuseControl(config.text);
   const { client, release } = await lease(pool);
-  const [, result] = await settled(client, release, () => [
-    client.query(begin(acting)),
+  if (!raw) {
+    const [result] = await settled(client, release, () => [runStatementAs(known, client, acting, config)]);
+    return result as QueryResult;
+  }
+  known.dropped(client);
+  const [, , result] = await settled(client, release, () => [
+    ...begin(client, acting),
     client.query(oneStatement(config)),
-    ...finish(client, raw),
+    ...finish(client, true),
   ]);
   return result as QueryResult;
 }
 
 async function startTransaction(
   pool: Pool,
+  known: PreparedStatements,
   converted: Converter,
   isolationLevel: IsolationLevel | undefined,
 ): Promise<Transaction> {
@@ -106,7 +120,7 @@ async function startTransaction(
   await converted(() => connecting.then(() => nothing)).executeRaw(noQuery);
   const { client, release } = await connecting;
   // Not awaited: they travel together with the first statement.
-  const opened = client.query(begin(acting, isolationLevel));
+  const opened = Promise.all(corked(client, () => begin(client, acting, isolationLevel)));
   opened.catch(() => {});
   let usedRaw = false;
 
@@ -118,6 +132,7 @@ async function startTransaction(
     if (current.acting !== acting) throw new Error('a transaction belongs to the user who began it');
     if (current.raw) refuseControl(config.text);
     usedRaw ||= current.raw;
+    if (current.raw) known.dropped(client);
     const [, result] = await Promise.all([opened, client.query(oneStatement(config))]);
     return result;
   });

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import pg from 'pg';
 import { type LoginOptions, loginUrl } from '../connection.ts';
 import { type Prisma, PrismaClient } from '../generated/client.ts';
@@ -6,6 +7,9 @@ import { actAs } from './act-as.ts';
 import { type Acting, actingAnon, actingUser, type Claims } from './acting.ts';
 import { actingAdapter } from './adapter.ts';
 import { leaveDefaultsToDatabase } from './database-defaults.ts';
+import { typedSql } from './typed-sql.ts';
+
+const MOST_CLIENTS = 1_000;
 
 export interface AppClientOptions extends LoginOptions {
   /** Connections of the pool, at most, for all users together; by default pg's 10. */
@@ -43,12 +47,19 @@ export function createAppClient(options: AppClientOptions = {}) {
     { adapter: actingAdapter(pool) },
     { __internal: { configOverride: leaveDefaultsToDatabase } },
   );
-  const client = new PrismaClient(clientOptions);
-  const as = (acting: Acting) => actAs(client, acting).$extends(timeOrderedIds);
+  const client = new PrismaClient(clientOptions).$extends(timeOrderedIds).$extends(typedSql);
+  // To make a client takes longer than a read; the requests of one token come close together.
+  const clients = new LRUCache<string, typeof client>({ max: MOST_CLIENTS });
+  const as = (acting: Acting): typeof client => {
+    const key = JSON.stringify(acting);
+    const made = clients.get(key) ?? actAs(client, acting);
+    clients.set(key, made);
+    return made;
+  };
   return {
     /**
      * The database as a signed-in user: row-level security decides, as role `authenticated`.
-     * Cheap: make one for each request.
+     * Cheap: ask for one in each request. The same claims may get the same client.
      * @param claims of a verified token: see `claimsFromJwt`
      * @throws Error when `sub` is not a uuid or `role` is not `authenticated`.
      */

@@ -16,6 +16,10 @@ declare
   v_found integer;
   v_claimed integer := 0;
 begin
+  -- Nobody waits for the disk: a claim that a crash takes back leaves a pending job, and any effect of its holder that
+  -- was kept has kept the claim before it.
+  perform set_config('synchronous_commit', 'off', true);
+
   -- The queue is read in its order, and further each time not enough is found: what waits for its session, or for
   -- its user's limit, is passed over at the cost of a look.
   while v_claimed < p_limit loop

@@ -7,59 +7,56 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
+  v_month timestamptz := date_trunc('month', now(), 'UTC');
   v_over record;
 begin
-  -- Locks in the order profile, session, job, as everywhere.
-  perform from public.profiles as u
-  where u.id in (select e.user_id from enqueued as e where e.status = 'pending')
-  order by u.id
-  for no key update;
-
-  update public.profiles as u
-  set jobs_used = case when p.is_new then 0 else u.jobs_used end + e.jobs,
-      tokens_used = case when p.is_new then 0 else u.tokens_used end,
-      usage_period_start = case when p.is_new then date_trunc('month', now(), 'UTC') else u.usage_period_start end
-  from (
-    select user_id, count(*) as jobs from enqueued where status = 'pending' group by user_id
-  ) as e
-  cross join lateral (
-    select o.usage_period_start < date_trunc('month', now(), 'UTC') as is_new
-    from public.profiles as o where o.id = e.user_id
-  ) as p
-  where u.id = e.user_id;
-
-  select u.tier, l.jobs_per_period into v_over
-  from public.profiles as u
-  join private.tier_limits as l on l.tier = u.tier
-  where u.id in (select e.user_id from enqueued as e where e.status = 'pending')
-    and u.jobs_used > l.jobs_per_period
+  -- Locks in the order profile, project, session, job, and of ids, as everywhere.
+  with mine as materialized (
+    select e.user_id, count(*) as jobs, max(e.priority) as priority
+    from enqueued as e
+    where e.status = 'pending'
+    group by e.user_id
+  ),
+  locked as materialized (
+    select u.id from public.profiles as u
+    where u.id in (select m.user_id from mine as m)
+    order by u.id
+    for no key update
+  ),
+  counted as (
+    update public.profiles as u
+    set jobs_used = case when u.usage_period_start < v_month then 0 else u.jobs_used end + m.jobs,
+        tokens_used = case when u.usage_period_start < v_month then 0 else u.tokens_used end,
+        usage_period_start = greatest(u.usage_period_start, v_month),
+        updated_at = now()
+    from locked as o
+    join mine as m on m.user_id = o.id
+    where u.id = o.id
+    returning u.tier, u.jobs_used, m.priority
+  )
+  select c.tier, l.jobs_per_period, l.max_priority, c.jobs_used > l.jobs_per_period as too_many into v_over
+  from counted as c
+  join private.tier_limits as l on l.tier = c.tier
+  where c.jobs_used > l.jobs_per_period or c.priority > l.max_priority
   limit 1;
-  if found then
+  if v_over.too_many then
     raise exception 'the tier % allows % jobs a month', v_over.tier, v_over.jobs_per_period using
       errcode = 'MV004',
       hint = 'Wait for the next month, or change the tier.';
-  end if;
-
-  select u.tier, l.max_priority into v_over
-  from enqueued as e
-  join public.profiles as u on u.id = e.user_id
-  join private.tier_limits as l on l.tier = u.tier
-  where e.status = 'pending' and e.priority > l.max_priority
-  limit 1;
-  if found then
+  elsif found then
     raise exception 'the tier % allows priorities up to %', v_over.tier, v_over.max_priority using
       errcode = 'MV005',
       hint = 'Lower the priority, or change the tier.';
   end if;
 
   -- Shared: the session cannot end before this transaction does, so its end sees the job.
-  perform from public.coding_sessions as s
-  where s.id in (select e.session_id from enqueued as e where e.status = 'pending')
-  order by s.id
-  for share;
-  perform from public.coding_sessions as s
-  where s.id in (select e.session_id from enqueued as e where e.status = 'pending')
-    and (s.status not in ('pending', 'active') or s.deleted_at is not null);
+  with locked as materialized (
+    select s.status, s.deleted_at from public.coding_sessions as s
+    where s.id in (select e.session_id from enqueued as e where e.status = 'pending')
+    order by s.id
+    for share
+  )
+  select into v_over from locked as l where l.status not in ('pending', 'active') or l.deleted_at is not null limit 1;
   if found then
     raise exception 'the session has ended' using
       errcode = 'MV006',

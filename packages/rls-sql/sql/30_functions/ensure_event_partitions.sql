@@ -9,6 +9,8 @@ declare
   v_name text;
   v_made integer := 0;
 begin
+  -- Two that find the same month missing would both make it.
+  perform pg_advisory_xact_lock(hashtext('private.ensure_event_partitions'));
   while v_month at time zone 'UTC' < p_until loop
     v_name := 'session_events_' || to_char(v_month, 'YYYY_MM');
     if to_regclass('partitions.' || v_name) is null then

@@ -1,0 +1,7 @@
+import { program, runCommand } from '@mobvibe/cli';
+import { addBenchmark } from './core/command.ts';
+import { rls } from './rls/benchmark.ts';
+
+const cli = program('bench', 'Measures contenders side by side, against the targets.');
+for (const benchmark of [rls]) addBenchmark(cli, benchmark);
+await runCommand(cli, process.argv.length > 2 ? process.argv : [...process.argv, '--help']);

@@ -201,7 +201,9 @@ function sessionRows(context: Context, project: Project, parent: string, scenari
     createdAt,
     updatedAt: latest([lastActivityAt, ...given(endedAt), ...given(deletedAt)]),
   };
-  return { ...noRows(), sessions: [session], jobs, attempts, events };
+  // Of an attempt that still runs the job itself is the record.
+  const ended = attempts.filter((attempt) => attempt.endedAt);
+  return { ...noRows(), sessions: [session], jobs, attempts: ended, events };
 }
 
 function endOf(

@@ -22,6 +22,7 @@ export function workersOf(dataSet: DataSet): Worker[] {
     startedAt: at(started),
     lastSeenAt: at(lastSeen),
     stoppedAt: stopped === undefined ? null : at(stopped),
+    idleSince: null,
     createdAt: at(started),
     updatedAt: at(stopped ?? lastSeen),
   }));

@@ -5,4 +5,3 @@ where w.id is null
   or a.started_at not between w.started_at and w.last_seen_at
   -- A worker that died did not see the end of its attempts.
   or a.outcome <> 'expired' and a.ended_at > coalesce(w.stopped_at, w.last_seen_at)
-  or a.outcome is null and w.stopped_at is not null

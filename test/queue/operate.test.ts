@@ -131,7 +131,7 @@ test('fail_jobs adds what the attempt spent to the owner’s usage', async () =>
 
 test('a batch with one lost lease names it, and completes none', async () => {
   const user = await db.createUser({ tier: 'pro' });
-  const jobs = [];
+  const jobs: string[] = [];
   for (let n = 0; n < 3; n++) jobs.push(await queue.enqueue(user, await queue.createSession(user)));
   await db.asWorker(async (client) => {
     await claim(client);

@@ -1,5 +1,6 @@
 -- Broadcast from the database. Source: supabase/realtime, lib/realtime/tenants/repo/migrations.
--- The tables of postgres_changes are left out: their server side needs wal2json, which is not at hand here.
+-- The tables of postgres_changes are left out: they need wal2json, which is not at hand here. Its rules, those of
+-- realtime.apply_rls, are in src/api/realtime/row-access.ts.
 
 create table if not exists realtime.messages (
   topic text not null,

@@ -7,11 +7,12 @@ import {
   say,
   step,
 } from '@mobvibe/cli';
+import { readKeys } from './api/keys.ts';
 import { dotenvLines } from './environment.ts';
 import { explained } from './files.ts';
 import { parsePort } from './port.ts';
-import { alreadyRuns, GIVEN, layoutOf, readRecord, runningServer } from './running.ts';
-import { resetStack, type StackOptions, startStack, stopStack } from './stack.ts';
+import { alreadyRuns, GIVEN, layoutOf, readRecord, runningApi, runningServer } from './running.ts';
+import { resetStack, type StackOptions, type StartedStack, startStack, stopStack } from './stack.ts';
 
 const STOPPED = 3;
 
@@ -32,12 +33,12 @@ export async function main(): Promise<void> {
 
   const local = program(
     'local',
-    'A local Postgres 17 with the Supabase platform (roles, auth, storage, realtime), without Docker.',
+    'A local Supabase without Docker, for development: Postgres 17 with the platform, and the API before it.',
   ).addHelpText(
     'after',
     `
-The server runs in the background until pnpm local stop. Commands find it by themselves when neither DATABASE_URL
-nor DIRECT_URL is set, because start writes .local/env.`,
+Both run in the background until pnpm local stop, on 127.0.0.1 only. Commands find them by themselves when neither
+DATABASE_URL nor DIRECT_URL is set, because start writes .local/env.`,
   );
   const directoryOption = [
     '--directory <dir>',
@@ -49,9 +50,17 @@ nor DIRECT_URL is set, because start writes .local/env.`,
     parsePort,
   ] as const;
 
-  local
-    .command('start')
-    .description('start the server, or find it running; the first start makes the data')
+  const apiOptions = (command: typeof local) =>
+    command
+      .option('--no-api', 'only Postgres: no REST, Auth, Realtime, Storage')
+      .option(
+        '--api-port <number>',
+        'the API listens there instead of on 54321 or the next free port',
+        parsePort,
+      );
+
+  apiOptions(local.command('start'))
+    .description('start Postgres and the API, or find them running; the first start makes the data')
     .option(...portOption)
     .option(...directoryOption)
     .option('--unless-given', 'do nothing when DATABASE_URL or DIRECT_URL names a database')
@@ -60,15 +69,15 @@ nor DIRECT_URL is set, because start writes .local/env.`,
       `
 Without --port a port that is taken is no error: the next free one (54332, 54342, ...) is taken and remembered.`,
     )
-    .action(async ({ port, directory, unlessGiven }) => {
+    .action(async ({ port, api, apiPort, directory, unlessGiven }) => {
       if (unlessGiven && databaseIsGiven()) return say(GIVEN);
-      const { already, ...server } = await startStack({ ...options(directory), port });
-      say(already ? alreadyRuns(server) : `runs: ${server.url}`);
+      const started = await startStack({ ...options(directory), port, api, apiPort });
+      say(started.already ? alreadyRuns(started, started.api) : nowRuns(started));
     });
 
   local
     .command('stop')
-    .description('stop the server; its data stays')
+    .description('stop both; the data stays')
     .option(...directoryOption)
     .action(async ({ directory }) => {
       if (!(await stopStack(options(directory)))) say('no server runs');
@@ -76,13 +85,15 @@ Without --port a port that is taken is no error: the next free one (54332, 54342
 
   local
     .command('status')
-    .description('say whether the server runs, and where everything is')
+    .description('say what runs, with which keys, and where everything is')
     .option('--json', 'as JSON')
     .option(...directoryOption)
-    .addHelpText('after', `\nExit codes: 0 the server accepts connections, ${STOPPED} it does not.`)
+    .addHelpText('after', `\nExit codes: 0 Postgres accepts connections, ${STOPPED} it does not.`)
     .action(async ({ json, directory }) => {
       const layout = layoutOf(directory);
       const running = await explained(layout.directory, () => runningServer(layout));
+      const api = runningApi(layout);
+      const keys = readKeys(layout.keys);
       if (!running?.ready) process.exitCode = STOPPED;
       const status = {
         state: running ? (running.ready ? 'running' : 'starting or stopping') : 'stopped',
@@ -95,20 +106,27 @@ Without --port a port that is taken is no error: the next free one (54332, 54342
         }),
         data: readRecord(layout)?.data,
         log: layout.log,
+        api: api?.url ?? 'stopped',
+        ...(api && { apiPort: api.port, apiPid: api.pid, apiLog: layout.apiLog }),
+        ...(api &&
+          keys && {
+            publishableKey: keys.publishableKey,
+            secretKey: keys.secretKey,
+            anonKey: keys.anonKey,
+            serviceRoleKey: keys.serviceRoleKey,
+          }),
       };
       const lines = Object.entries(status).filter(([, value]) => value);
-      const text = lines.map(([name, value]) => `${`${name}:`.padEnd(13)}${value}`).join('\n');
+      const text = lines.map(([name, value]) => `${`${name}:`.padEnd(16)}${value}`).join('\n');
       console.log(json ? JSON.stringify(status, null, 2) : text);
     });
 
-  local
-    .command('reset')
-    .description('delete all data and start anew')
+  apiOptions(local.command('reset'))
+    .description('delete all data and stored files, and start anew; ports and keys stay')
     .option(...portOption)
     .option(...directoryOption)
-    .action(async ({ port, directory }) => {
-      const { url } = await resetStack({ ...options(directory), port });
-      say(`runs, empty: ${url}`);
+    .action(async ({ port, api, apiPort, directory }) => {
+      say(`${nowRuns(await resetStack({ ...options(directory), port, api, apiPort }))}, empty`);
     });
 
   local
@@ -128,3 +146,5 @@ Without --port a port that is taken is no error: the next free one (54332, 54342
 
   await runCommand(local);
 }
+
+const nowRuns = ({ url, api }: StartedStack) => `runs: ${url}${api ? `, API: ${api.url}` : ''}`;

@@ -1,10 +1,16 @@
 import { rm } from 'node:fs/promises';
+import { apiEnvironment, readKeys } from './api/keys.ts';
 import { writeWhole } from './files.ts';
-import { type Layout, serverUrl } from './running.ts';
+import { type Layout, runningApi, serverUrl } from './running.ts';
 
-/** The variables by which programs find a server that listens on `port`. */
-export function serverEnvironment(port: number): Record<string, string> {
-  return { DATABASE_URL: serverUrl(port), DIRECT_URL: serverUrl(port) };
+/** The variables by which programs find a server that listens on `port`, and its API where that runs. */
+export function serverEnvironment(layout: Layout, port: number): Record<string, string> {
+  const [api, keys] = [runningApi(layout), readKeys(layout.keys)];
+  return {
+    DATABASE_URL: serverUrl(port),
+    DIRECT_URL: serverUrl(port),
+    ...(api && keys && apiEnvironment(api.url, keys)),
+  };
 }
 
 export function writeEnvironment({ environment }: Layout, variables: Record<string, string>): Promise<void> {

@@ -3,6 +3,8 @@ import { CommandError } from '@mobvibe/cli';
 
 /** The port of the Supabase CLI. */
 export const DEFAULT_PORT = 54322;
+/** Where its API listens: one below. */
+export const DEFAULT_API_PORT = 54321;
 const STEP = 10;
 const CANDIDATES = 50;
 
@@ -47,9 +49,9 @@ export function parsePort(text: string): number {
   throw new CommandError(`"${text}" is not a port`, 'give a number from 1 to 65535', { exitCode: 2 });
 }
 
-export function portTaken(port: number): CommandError {
+export function portTaken(port: number, option = '--port'): CommandError {
   return new CommandError(
     `port ${port} is taken by another program`,
-    'name a free one with --port, or leave it out: then the next free one is taken',
+    `name a free one with ${option}, or leave it out: then the next free one is taken`,
   );
 }

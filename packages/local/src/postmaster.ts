@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { open, readdir, rm, stat } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, errorCode } from '@mobvibe/cli';
@@ -10,6 +9,7 @@ import { type Account, asAccount, bareEnvironment } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { isPostgresOn, type Postmaster, runningPostmaster } from './running.ts';
 import { serverSettings } from './settings.ts';
+import { spawnWatched } from './watched.ts';
 
 const POLL_MILLISECONDS = 15;
 
@@ -40,43 +40,18 @@ export function launchDetached(launch: Launch): Promise<Launched> {
   );
 }
 
-// The server and a watcher that reads from a pipe which nobody writes to: the read returns when this process ends,
-// however it ends, because the system then closes the other side. The shell is the server's parent, so the number
-// that the watcher signals is never somebody else's.
-const WATCHED = `
-exec 3<&0
-remove=$1; shift
-"$@" </dev/null 3<&- &
-server=$!
-(
-  read -r _ <&3
-  trap '' TERM
-  kill -INT "$server"
-  while kill -0 "$server" 2>/dev/null; do sleep 0.1; done
-  if [ -n "$remove" ]; then rm -rf "$remove"; fi
-) &
-watcher=$!
-wait "$server"; code=$?
-kill "$watcher" 2>/dev/null
-wait "$watcher" 2>/dev/null
-exit "$code"
-`;
-
 /**
  * Starts a server that ends with this process, even when that is killed, and waits until it accepts connections.
  * `removeWhenOrphaned` names a directory that then goes too.
  */
 export function launchWatched(launch: Launch, removeWhenOrphaned = ''): Promise<Launched> {
-  return launchWith(launch, (log) => {
-    const server = [launch.binaries.postgres, ...serverArguments(launch)];
-    const child = spawn('/bin/sh', ['-c', WATCHED, 'sh', removeWhenOrphaned, ...server], {
+  return launchWith(launch, (log) =>
+    spawnWatched(launch.binaries.postgres, serverArguments(launch), {
       ...spawnOptions(launch),
       stdio: ['pipe', log, log],
-    });
-    // The pipe stays open as long as this process lives, but does not keep it alive.
-    (child.stdin as Socket).unref();
-    return child;
-  });
+      removeWhenOrphaned,
+    }),
+  );
 }
 
 // -D comes first: isPostgresOn looks for it.

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
 const DEFAULT_DIRECTORY = join(CHECKOUT, '.local');
+/** What the process of the API runs. */
+export const API_MAIN = fileURLToPath(new URL('./api/main.ts', import.meta.url));
 /** The SQL files of this package. */
 export const SQL = fileURLToPath(new URL('../sql', import.meta.url));
 const DAY = 86_400_000;
@@ -25,6 +27,13 @@ export interface Layout {
   /** The variables of the running server, in dotenv format. */
   environment: string;
   log: string;
+  /** Which process serves the API: an `ApiRecord`. */
+  api: string;
+  apiLog: string;
+  /** The keys of the API: they outlive even a reset, because applications have them in their configuration. */
+  keys: string;
+  /** The files that applications store. */
+  storage: string;
 }
 
 /** What outlives a server: where its data lies, and the port it listened on. */
@@ -35,6 +44,18 @@ export interface ServerRecord {
   realtimeUntil?: string;
   /** The platform SQL that was run: its `platformFingerprint`. */
   platform?: string;
+  /** The port that the API listened on. */
+  apiPort?: number;
+}
+
+/** The process of the API, and where it listens. */
+export interface ApiRecord {
+  pid: number;
+  port: number;
+}
+
+export interface RunningApi extends ApiRecord {
+  url: string;
 }
 
 /** A server process and where it listens, as its postmaster.pid says. */
@@ -59,6 +80,10 @@ export function layoutOf(directory: string = DEFAULT_DIRECTORY): Layout {
     record: join(path, 'server.json'),
     environment: join(path, 'env'),
     log: join(path, 'postgres.log'),
+    api: join(path, 'api.json'),
+    apiLog: join(path, 'api.log'),
+    keys: join(path, 'keys.json'),
+    storage: join(path, 'storage'),
   };
 }
 
@@ -72,9 +97,13 @@ export function serverUrl(port: number, role: 'postgres' | 'supabase_admin' = 'p
 }
 
 export function readRecord({ record }: Layout): ServerRecord | undefined {
-  const text = readIfThere(record);
+  return readJson<ServerRecord>(record);
+}
+
+function readJson<T>(path: string): T | undefined {
+  const text = readIfThere(path);
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as ServerRecord);
+    return text === undefined ? undefined : (JSON.parse(text) as T);
   } catch {
     // A machine that crashed may have left it empty. All that it says can be found out.
     return undefined;
@@ -86,6 +115,18 @@ export function runningServer(layout: Layout): RunningServer | undefined {
   const record = readRecord(layout);
   const postmaster = record && runningPostmaster(record.data);
   return postmaster && { ...postmaster, url: serverUrl(postmaster.port), data: record.data };
+}
+
+/** The API of a directory, when it runs. */
+export function runningApi({ api, directory }: Layout): RunningApi | undefined {
+  const record = readJson<ApiRecord>(api);
+  if (!record || !isApiOf(directory, record.pid)) return undefined;
+  return { ...record, url: `http://127.0.0.1:${record.port}` };
+}
+
+/** Whether a process is the API of this directory. */
+export function isApiOf(directory: string, pid: number): boolean {
+  return commandLine(pid).includes(`${API_MAIN} --directory ${directory} `);
 }
 
 /** Whether a running server needs nothing from a start. */
@@ -168,17 +209,21 @@ function readIfThere(path: string): string | undefined {
  * line takes longer than all the rest, and a start that finds its server running is the most frequent of all.
  */
 export function quickAnswer(args: string[], layout: Layout = layoutOf()): string | undefined {
-  const plain = args.length === 1 && args[0] === 'start';
-  const unlessGiven = args.length === 2 && args[0] === 'start' && args[1] === '--unless-given';
+  const [command, ...given] = args;
+  if (command !== 'start' || given.some((option) => !['--unless-given', '--no-api'].includes(option)))
+    return undefined;
+  const unlessGiven = given.includes('--unless-given');
   if (unlessGiven && (process.env.DATABASE_URL || process.env.DIRECT_URL)) return GIVEN;
   // Whether .env names a database takes a closer look.
-  if (unlessGiven ? existsSync(join(CHECKOUT, '.env')) : !plain) return undefined;
+  if (unlessGiven && existsSync(join(CHECKOUT, '.env'))) return undefined;
   const running = runningServer(layout);
-  return running && isComplete(layout, running) ? alreadyRuns(running) : undefined;
+  if (!running || !isComplete(layout, running)) return undefined;
+  const api = runningApi(layout);
+  return api || given.includes('--no-api') ? alreadyRuns(running, api) : undefined;
 }
 
 export const GIVEN = 'a database is given: no local one is started';
 
-export function alreadyRuns({ url }: RunningServer): string {
-  return `already runs: ${url}`;
+export function alreadyRuns({ url }: RunningServer, api: RunningApi | undefined): string {
+  return `already runs: ${url}${api ? `, API: ${api.url}` : ''}`;
 }

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
-import { rename, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError, describe, oneLine, withConnection } from '@mobvibe/cli';
 import { serverAccount } from './account.ts';
+import { launchApi, stopApi } from './api/process.ts';
+import { refuseProduction } from './api/production.ts';
 import { installedBinaries, usableBinaries } from './binaries.ts';
 import { clusterExists, createCluster, launchCluster, removeCluster, removeUnfinished } from './cluster.ts';
 import { removeEnvironment, serverEnvironment, writeEnvironment } from './environment.ts';
@@ -11,7 +13,7 @@ import { explained } from './files.ts';
 import { dataDirectory, openLayout, placeFor, removeSubstitute, writeRecord } from './layout.ts';
 import { withLock } from './lock.ts';
 import { bootstrapPlatform, makeRealtimePartitions } from './platform.ts';
-import { DEFAULT_PORT, isFree, portsFrom, portTaken } from './port.ts';
+import { DEFAULT_API_PORT, DEFAULT_PORT, isFree, portsFrom, portTaken } from './port.ts';
 import { endOrphans, type Launch, launchDetached, stopPostmaster } from './postmaster.ts';
 import { type Progress, silent } from './progress.ts';
 import {
@@ -19,9 +21,12 @@ import {
   layoutOf,
   needsPartitions,
   platformFingerprint,
+  type RunningApi,
   type RunningServer,
   readRecord,
+  runningApi,
   runningServer,
+  type ServerRecord,
   serverUrl,
 } from './running.ts';
 
@@ -40,14 +45,26 @@ export interface StackOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface StartOptions extends StackOptions {
+  port?: number | undefined;
+  /** Whether the API (REST, Auth, Realtime, Storage) is to run too. Left out: one that runs stays. */
+  api?: boolean | undefined;
+  apiPort?: number | undefined;
+}
+
+export interface StartedStack extends RunningServer {
+  /** It ran before, and so did the API where that was wanted. */
+  already: boolean;
+  api: RunningApi | undefined;
+}
+
 /**
- * Starts the background server of a directory, or finds it running.
- * @throws CommandError when it cannot start; then nothing of it runs.
+ * Starts the background server of a directory, or finds it running; with `api` the API as well.
+ * @throws CommandError when it cannot start; then nothing of it runs. A server whose API cannot start stays.
  */
-export async function startStack(
-  options: StackOptions & { port?: number | undefined } = {},
-): Promise<RunningServer & { already: boolean }> {
-  const { directory, port, progress = silent, signal } = options;
+export async function startStack(options: StartOptions = {}): Promise<StartedStack> {
+  const { directory, port, api = false, progress = silent, signal } = options;
+  if (api) refuseProduction();
   const layout = await openLayout(directory);
   return explained(layout.directory, () =>
     withLock(layout, progress, signal, async () => {
@@ -59,11 +76,48 @@ export async function startStack(
             `pnpm local stop, then pnpm local start --port ${port}`,
           );
         }
-        return { ...(await refresh(layout, running, progress)), already: true };
+        await refresh(layout, running, progress);
+      } else if (await stopApi(layout)) {
+        // Its Postgres is gone, and it would take its time to find the new one.
+        progress.say('the API ran without its Postgres: stopped');
       }
-      return { ...(await startStopped(layout, options)), already: false };
+      const server = running ?? (await startStopped(layout, options));
+      const runs = runningApi(layout);
+      if (runs && options.apiPort && options.apiPort !== runs.port) {
+        throw new CommandError(
+          `the API already runs, on port ${runs.port}`,
+          `pnpm local stop, then pnpm local start --api-port ${options.apiPort}`,
+        );
+      }
+      try {
+        if (api && !runs) await startApiOnFreePort(layout, server, options);
+      } finally {
+        await writeEnvironment(layout, serverEnvironment(layout, server.port));
+      }
+      const already = Boolean(running) && (!api || Boolean(runs));
+      return { ...server, already, api: runningApi(layout) };
     }),
   );
+}
+
+async function startApiOnFreePort(
+  layout: Layout,
+  server: RunningServer,
+  { progress = silent, signal, apiPort: wanted }: StartOptions,
+): Promise<void> {
+  await rotateLog(layout.apiLog);
+  const record = readRecord(layout) as ServerRecord;
+  const first =
+    wanted ?? record.apiPort ?? (server.port === DEFAULT_PORT ? DEFAULT_API_PORT : server.port - 1);
+  for (const port of wanted ? [wanted] : candidates(first, DEFAULT_API_PORT)) {
+    if (!(await isFree(port))) continue;
+    await progress.step(`API on port ${port}`, () =>
+      launchApi(layout, { port, databasePort: server.port, signal }),
+    );
+    if (port !== first) progress.say(`port ${first} is taken: this API has ${port}, now and at later starts`);
+    return writeRecord(layout, { ...record, apiPort: port });
+  }
+  throw portTaken(first, '--api-port');
 }
 
 // A server that is neither up nor down is waited for.
@@ -90,7 +144,7 @@ async function settledServer(
 
 async function startStopped(
   layout: Layout,
-  { port: wanted, progress = silent, signal }: StackOptions & { port?: number | undefined },
+  { port: wanted, progress = silent, signal }: StartOptions,
 ): Promise<RunningServer> {
   const account = serverAccount();
   const record = readRecord(layout);
@@ -130,7 +184,7 @@ async function launchOnFreePort(
 ): Promise<RunningServer> {
   const { data, wanted, remembered, progress } = options;
   const first = wanted ?? remembered;
-  for (const port of wanted ? [wanted] : candidates(remembered)) {
+  for (const port of wanted ? [wanted] : candidates(remembered, DEFAULT_PORT)) {
     if (!(await isFree(port))) continue;
     const launched = await launchCluster({ ...options, port, durable: true }, launchDetached, progress);
     if (!launched) continue;
@@ -144,9 +198,9 @@ async function launchOnFreePort(
 }
 
 // The remembered port, so that URLs stay valid; then the usual ones.
-function* candidates(remembered: number): Generator<number> {
+function* candidates(remembered: number, usual: number): Generator<number> {
   yield remembered;
-  for (const port of portsFrom(DEFAULT_PORT)) if (port !== remembered) yield port;
+  for (const port of portsFrom(usual)) if (port !== remembered) yield port;
 }
 
 // What is to be true after every start, also of a server that runs already or was made by an older checkout.
@@ -155,12 +209,11 @@ async function refresh(layout: Layout, running: RunningServer, progress: Progres
   const record = readRecord(layout);
   if (record?.platform !== platformFingerprint()) {
     await progress.step('bringing the platform up to date', () => changePlatform(port, bootstrapPlatform));
-    await writeRecord(layout, { data, port, ...upToDate() });
+    await writeRecord(layout, { ...record, data, port, ...upToDate() });
   } else if (needsPartitions(record)) {
     await changePlatform(port, makeRealtimePartitions);
-    await writeRecord(layout, { data, port, ...upToDate() });
+    await writeRecord(layout, { ...record, data, port, ...upToDate() });
   }
-  await writeEnvironment(layout, serverEnvironment(port));
   return running;
 }
 
@@ -202,10 +255,11 @@ export async function stopStack({
 }
 
 async function stopLocked(layout: Layout, progress: Progress): Promise<boolean> {
+  const served = await stopApi(layout);
   const running = runningServer(layout);
   if (running) await stopServer(running, progress);
   await removeEnvironment(layout);
-  return Boolean(running);
+  return served || Boolean(running);
 }
 
 async function stopServer({ data, pid }: RunningServer, progress: Progress): Promise<void> {
@@ -223,10 +277,8 @@ async function stopServer({ data, pid }: RunningServer, progress: Progress): Pro
   });
 }
 
-/** Stops the server, deletes its data, and starts anew. */
-export async function resetStack(
-  options: StackOptions & { port?: number | undefined } = {},
-): Promise<RunningServer> {
+/** Stops the server, deletes its data and stored files, and starts anew. Ports and keys stay. */
+export async function resetStack(options: StartOptions = {}): Promise<StartedStack> {
   const { directory, progress = silent, signal } = options;
   const layout = await openLayout(directory);
   await explained(layout.directory, () =>
@@ -244,6 +296,10 @@ export async function removeData(layout: Layout): Promise<void> {
   await removeUnfinished(layout.directory);
   for (const data of [record?.data, join(layout.directory, 'postgres')]) if (data) await removeCluster(data);
   await removeSubstitute(layout.directory);
-  // The port stays: people have it in their configuration.
-  if (record) await writeRecord(layout, { data: record.data, port: record.port });
+  await rm(layout.storage, { recursive: true, force: true });
+  // The ports stay: people have them in their configuration.
+  if (record) {
+    const { data, port, apiPort } = record;
+    await writeRecord(layout, { data, port, ...(apiPort && { apiPort }) });
+  }
 }

@@ -21,8 +21,8 @@ describe('the command', () => {
     const directory = await temporary.make();
     const port = String(await getPort({ host: '127.0.0.1' }));
     const both = await Promise.all([
-      local('start', '--directory', directory, '--port', port).ended,
-      local('start', '--directory', directory, '--port', port).ended,
+      local('start', '--no-api', '--directory', directory, '--port', port).ended,
+      local('start', '--no-api', '--directory', directory, '--port', port).ended,
     ]);
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
     const second = both.find(({ stderr }) => stderr.includes('already runs'));
@@ -32,7 +32,7 @@ describe('the command', () => {
 
   test('leaves nothing when interrupted, and its successor starts', async () => {
     const directory = await temporary.make();
-    const interrupted = local('start', '--directory', directory);
+    const interrupted = local('start', '--no-api', '--directory', directory);
     await until('data is being made', () =>
       readdirSync(directory).some((name) => name.startsWith('data.new-')),
     );
@@ -43,7 +43,7 @@ describe('the command', () => {
     expect(await processesOn(directory)).toEqual([]);
 
     // Nobody cleans up after this one but its successor.
-    const killed = local('start', '--directory', directory);
+    const killed = local('start', '--no-api', '--directory', directory);
     await until(
       'a server runs on the unfinished data',
       async () => (await processesOn(directory)).length > 0,
@@ -58,7 +58,8 @@ describe('the command', () => {
   test('ends in two lines where a directory cannot be', async () => {
     const directory = await temporary.make();
     await writeFile(join(directory, 'file'), '');
-    const { code, stderr } = await local('start', '--directory', join(directory, 'file', 'below')).ended;
+    const { code, stderr } = await local('start', '--no-api', '--directory', join(directory, 'file', 'below'))
+      .ended;
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: .* is not a directory\nfix: .*\n$/);
   });
@@ -66,7 +67,7 @@ describe('the command', () => {
   test.skipIf(isRoot)('ends in two lines where nothing can be written', async () => {
     const directory = await temporary.make();
     await chmod(directory, 0o500);
-    const { code, stderr } = await local('start', '--directory', directory).ended;
+    const { code, stderr } = await local('start', '--no-api', '--directory', directory).ended;
     await chmod(directory, 0o700);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: .* cannot be used: EACCES.*\nfix: .*\n$/);

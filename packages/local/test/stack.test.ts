@@ -11,6 +11,9 @@ import { layoutOf, quickAnswer, readRecord, runningServer } from '../src/running
 import { resetStack } from '../src/stack.ts';
 import { directories, listening, local, occupy, query, start, stop, until } from './support.ts';
 
+// As `pnpm turbo migrate` does; with the API: api.test.ts.
+const START = ['start', '--no-api'];
+
 const temporary = directories();
 afterAll(() => temporary.remove());
 
@@ -41,25 +44,26 @@ describe('a background server', async () => {
 
   test('is found running without a closer look, when nothing is missing', async () => {
     await running();
-    expect(quickAnswer(['start'], layout)).toContain(
+    expect(quickAnswer(START, layout)).toContain(
       `already runs: postgresql://postgres:postgres@127.0.0.1:${port}/`,
     );
+    expect(quickAnswer(['start'], layout)).toBeUndefined();
     expect(quickAnswer(['start', '--port', '1'], layout)).toBeUndefined();
     expect(quickAnswer(['stop'], layout)).toBeUndefined();
 
     const record = readRecord(layout);
     if (!record) throw new Error('no record');
     await writeRecord(layout, { ...record, platform: 'of yesterday' });
-    expect(quickAnswer(['start'], layout)).toBeUndefined();
+    expect(quickAnswer(START, layout)).toBeUndefined();
     await writeRecord(layout, { ...record, realtimeUntil: new Date().toISOString().slice(0, 10) });
-    expect(quickAnswer(['start'], layout)).toBeUndefined();
+    expect(quickAnswer(START, layout)).toBeUndefined();
     await start(directory);
-    expect(quickAnswer(['start'], layout)).toContain('already runs');
+    expect(quickAnswer(START, layout)).toContain('already runs');
 
     await rm(layout.environment);
-    expect(quickAnswer(['start'], layout)).toBeUndefined();
+    expect(quickAnswer(START, layout)).toBeUndefined();
     await stop(directory);
-    expect(quickAnswer(['start'], layout)).toBeUndefined();
+    expect(quickAnswer(START, layout)).toBeUndefined();
   });
 
   test('has a partition of realtime.messages for weeks ahead', async () => {

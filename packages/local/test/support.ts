@@ -90,12 +90,26 @@ export async function until<T>(
   }
 }
 
-/** The command lines of all processes that name a path. */
-export async function processesOn(path: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'command='], {
+/** Every process of this machine. */
+export async function processes(): Promise<{ pid: number; parent: number; command: string }[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'pid=,ppid=,command='], {
     maxBuffer: 16 << 20,
   });
-  return stdout.split('\n').filter((line) => line.includes(path) && line.includes('postgres'));
+  return stdout
+    .split('\n')
+    .map((line) => /^ *(\d+) +(\d+) (.*)$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, pid, parent, command]) => ({
+      pid: Number(pid),
+      parent: Number(parent),
+      command: command as string,
+    }));
+}
+
+/** The command lines of all processes that name a path. */
+export async function processesOn(path: string): Promise<string[]> {
+  const commands = (await processes()).map(({ command }) => command);
+  return commands.filter((command) => command.includes(path) && command.includes('postgres'));
 }
 
 /** Listens on a port, or on any; undefined when somebody else does already. */

@@ -1,8 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { CommandError, describe, loadEnvironment, repositoryRoot, type Target, target } from '@mobvibe/cli';
+import {
+  CommandError,
+  describe,
+  type Environment,
+  loadEnvironment,
+  readEnvironmentFile,
+  repositoryRoot,
+  type Target,
+  target,
+} from '@mobvibe/cli';
 import { loginUrl } from '@mobvibe/db';
 import { z } from 'zod';
+import type { FlyConfig } from './sandbox/open.ts';
 
 export interface WorkerConfig {
   /**
@@ -14,10 +24,20 @@ export interface WorkerConfig {
   leaseMs: number;
   pollMs: number;
   jobTimeoutMs: number;
+  /** How long running jobs may go on after the first signal to stop. */
+  graceMs: number;
+  /** Connections to the database, one more listens. */
+  connections: number;
+  /** Where /healthz, /readyz and /metrics are served; undefined: nowhere. */
+  http: { host: string; port: number } | undefined;
   dataDirectory: string;
-  agent: { model?: string | undefined; maxTurns: number; maxBudgetUsd: number };
+  /** The tier says; a model given here is used instead, and limits only where the tier's are higher. */
+  agent: { model?: string | undefined; maxTurns?: number | undefined; maxBudgetUsd?: number | undefined };
+  /** Undefined: sandboxes are directories of this machine. */
+  fly: FlyConfig | undefined;
   /** Undefined: the scripted model server. */
   anthropic: { apiKey: string; baseUrl: string } | undefined;
+  logLevel: string;
   /** What the agent's programs get of this machine's environment. */
   system: Record<string, string>;
 }
@@ -27,6 +47,7 @@ const number = (least: number, most: number, kind: 'int' | 'any' = 'any') => {
   const base = z.coerce.number({ error }).min(least, { error }).max(most, { error });
   return kind === 'int' ? base.int({ error }) : base;
 };
+/** Seconds as a person gives them, in milliseconds. */
 const seconds = (least: number, most: number) => number(least, most).transform((value) => value * 1000);
 
 const schema = z.object({
@@ -38,45 +59,101 @@ const schema = z.object({
   lease: seconds(1, 3_600).default(30_000),
   poll: seconds(0.1, 3_600).default(5_000),
   timeout: seconds(1, 86_400).default(30 * 60_000),
+  grace: seconds(0, 86_400).default(20_000),
+  connections: number(1, 1_000, 'int').optional(),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: number(0, 65_535, 'int').optional(),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   data: z
     .string()
     .min(1)
     .default(join(repositoryRoot, '.local', 'worker')),
   model: z.string().min(1).optional(),
-  maxTurns: number(1, 10_000, 'int').default(100),
-  maxBudget: number(0.01, 10_000).default(5),
+  maxTurns: number(1, 10_000, 'int').optional(),
+  maxBudget: number(0.01, 10_000).optional(),
 });
 
+export type WorkerSetting = keyof z.input<typeof schema>;
+
 /** Settings as the command line gives them: text, times in seconds. */
-export type WorkerSettings = { [Key in keyof z.input<typeof schema>]?: string | number | undefined };
+export type WorkerSettings = { [Key in WorkerSetting]?: string | number | undefined };
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** The environment variable of a setting: WORKER_MAX_TURNS for --max-turns. */
+export const variableOf = (setting: string) => `WORKER_${kebab(setting).replaceAll('-', '_').toUpperCase()}`;
+
+/** Must differ for each process, so no environment that several share may give it. */
+const NOT_FROM_ENVIRONMENT: WorkerSetting = 'workerId';
 
 /**
- * The worker's typed configuration, from its settings and the environment.
+ * The worker's typed configuration: from its settings, then from WORKER_… variables of the environment or `.env`.
  * @throws CommandError naming the setting that is wrong.
  */
 export function loadWorkerConfig(settings: WorkerSettings = {}): WorkerConfig {
-  const parsed = schema.safeParse(settings);
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const parsed = schema.safeParse({ ...settingsOfEnvironment(), ...given });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    const option = String(issue?.path[0]).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new CommandError(`--${option}: ${issue?.message}`, 'pnpm worker run --help says what it takes', {
+    const setting = String(issue?.path[0]);
+    const name = setting in given ? `--${kebab(setting)}` : variableOf(setting);
+    throw new CommandError(`${name}: ${issue?.message}`, 'pnpm worker run --help says what it takes', {
       exitCode: 2,
     });
   }
-  const { lease, poll, timeout, data, model, maxTurns, maxBudget, ...rest } = parsed.data;
-  const { ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL } = loadEnvironment();
+  const { lease, poll, timeout, grace, connections, host, port, data, model, maxTurns, maxBudget, ...rest } =
+    parsed.data;
+  const environment = loadEnvironment();
+  const { ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL } = environment;
   return {
     ...rest,
     leaseMs: lease,
     pollMs: poll,
     jobTimeoutMs: timeout,
+    graceMs: grace,
+    // Jobs write rarely and briefly; one more for claims and heartbeats each.
+    connections: connections ?? Math.min(rest.concurrency + 2, 20),
+    http: port === undefined ? undefined : { host, port },
     dataDirectory: resolve(data),
     agent: { model, maxTurns, maxBudgetUsd: maxBudget },
+    fly: flyConfig(environment),
     anthropic: ANTHROPIC_API_KEY
       ? { apiKey: ANTHROPIC_API_KEY, baseUrl: ANTHROPIC_BASE_URL ?? 'https://api.anthropic.com' }
       : undefined,
     system: systemEnvironment(),
   };
+}
+
+function flyConfig(environment: Environment): FlyConfig | undefined {
+  const { FLY_API_TOKEN: token, FLY_APP_NAME: app } = environment;
+  if (!token && !app) return undefined;
+  if (!token || !app) {
+    const missing = token ? 'FLY_APP_NAME' : 'FLY_API_TOKEN';
+    throw new CommandError(
+      `${missing} is missing: sandboxes on Fly.io need both it and ${token ? 'FLY_API_TOKEN' : 'FLY_APP_NAME'}`,
+      'set both, or neither for sandboxes on this machine',
+      { exitCode: 2 },
+    );
+  }
+  return {
+    token,
+    app,
+    baseUrl: environment.FLY_API_HOSTNAME,
+    image: environment.FLY_SANDBOX_IMAGE,
+    region: environment.FLY_SANDBOX_REGION,
+    previewUrl: environment.FLY_PREVIEW_URL,
+  };
+}
+
+function settingsOfEnvironment(): WorkerSettings {
+  const environment = { ...readEnvironmentFile(join(repositoryRoot, '.env')), ...process.env };
+  const names = Object.keys(schema.shape).filter((name) => name !== NOT_FROM_ENVIRONMENT);
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = environment[variableOf(name)];
+      return value ? [[name, value]] : [];
+    }),
+  );
 }
 
 /**

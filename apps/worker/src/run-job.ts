@@ -1,13 +1,20 @@
-import { oneLine } from '@mobvibe/cli';
+import { errorCode } from '@mobvibe/cli';
+import type { Backpressure } from './backpressure.ts';
 import { createEventBatcher } from './events/batcher.ts';
-import { boundEvent, storable } from './events/bound.ts';
-import type { SessionEvent } from './events/event.ts';
+import { boundEvent, type StorableEvent, storable } from './events/bound.ts';
+import { NO_USAGE, type SessionEvent } from './events/event.ts';
+import { type AbandonOptions, orAbandon } from './executor/abandon.ts';
 import { type ExecutionResult, type Executor, isExecutorError } from './executor/executor.ts';
+import { causeOf, toFailure } from './executor/failure.ts';
+import { jobError } from './executor/job-errors.ts';
+import { type OutputLimits, type SupervisedExecution, supervise, tokensOf } from './executor/supervise.ts';
+import { createJobWrites, type JobWrites } from './job-writes.ts';
 import type { Lease, StopReason } from './lease.ts';
 import type { Log } from './log.ts';
 import { isLeaseLost } from './queue/lease-lost.ts';
-import type { Failure, Queue } from './queue/queue.ts';
+import type { Queue, SessionUpdate } from './queue/queue.ts';
 import type { Sandboxes } from './sandbox/sandbox.ts';
+import { inSpan } from './tracing.ts';
 
 /** How an attempt ended, as far as this worker knows. */
 export type Outcome = 'completed' | 'failed' | 'retried' | 'cancelled' | 'released' | 'lost';
@@ -17,6 +24,12 @@ export interface RunJobContext {
   sandboxes: Sandboxes;
   executor: Executor;
   jobTimeoutMs: number;
+  /** How long an executor that was told to stop may take before its place is given to the next job. */
+  executorGraceMs?: number;
+  /** What one attempt may write. */
+  outputLimits?: OutputLimits;
+  backpressure: Backpressure;
+  onAppended?(events: number): void;
   log: Log;
 }
 
@@ -25,34 +38,47 @@ const MAX_FILES_BYTES = 128 * 1024;
 
 /** Runs one held job to its end: its events appended in order, then the job completed, failed or given back. */
 export async function runJob(lease: Lease, context: RunJobContext): Promise<Outcome> {
-  const { queue, jobTimeoutMs } = context;
+  const { jobTimeoutMs } = context;
   const { job } = lease;
+  const writes = createJobWrites({ ...context, lease });
   const log = context.log.child({ job_id: job.id, session_id: job.sessionId, attempt: job.attempt });
   const started = performance.now();
-  const events = createEventBatcher({
-    append: (batch) => queue.appendEvents(job, batch.map(boundEvent)),
+  const events = createEventBatcher<StorableEvent>({
+    append: (batch) => writes.appendEvents(batch),
     onFailure: (error) => lease.stop(isLeaseLost(error) ? 'lease_lost' : 'database_error'),
   });
   const timeout = setTimeout(() => lease.stop('timeout'), jobTimeoutMs);
+  let spent = NO_USAGE;
   log.info('job started');
 
   let outcome: Outcome;
   try {
-    const result = await execute(lease, context, (event) => events.emit(event));
+    const abandon = {
+      graceMs: context.executorGraceMs,
+      onAbandon: () => log.error('the executor does not stop; going on without it'),
+    };
+    const running = inSpan('run', {}, () =>
+      execute(lease, writes, context, {
+        ...abandon,
+        append: events.emit,
+        reportUsage: (usage) => {
+          spent = usage;
+        },
+      }),
+    );
+    const result = await orAbandon(running, lease.signal, abandon);
     lease.signal.throwIfAborted();
     const { summary, usage, cost_usd, turns } = result;
     const duration_ms = Math.round(performance.now() - started);
-    await events.emit({ type: 'completed', payload: { summary, usage, cost_usd, turns, duration_ms } });
+    const payload = { summary, usage, cost_usd, turns, duration_ms };
+    await events.emit(boundEvent({ type: 'completed', payload }));
     await events.drain();
-    await queue.complete(
-      job,
-      storable({ summary: summary.slice(0, 2_000), usage, cost_usd, turns, duration_ms }) as object,
-    );
-    outcome = 'completed';
+    const stored = storable({ ...payload, summary: summary.slice(0, 2_000) }) as object;
+    outcome = await inSpan('complete', {}, () => writes.complete(stored));
   } catch (error) {
     outcome = await conclude(error).catch((second) => {
       // Not even that could be written: the lease runs out, and the reaper takes the job back.
-      log.warn({ code: (second as { code?: string }).code }, 'the outcome could not be recorded');
+      log.warn({ code: errorCode(second) }, 'the outcome could not be recorded');
       return 'lost' as const;
     });
   } finally {
@@ -64,31 +90,29 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
 
   async function conclude(error: unknown): Promise<Outcome> {
     const reason = stopReason(lease.signal);
-    if (reason === 'lease_lost' || isLeaseLost(error)) {
+    if (lease.isLost || isLeaseLost(error)) {
       await events.discard();
       return 'lost';
     }
     if (reason === 'shutdown') {
       await say({ type: 'status', payload: { status: 'released', attempt: job.attempt } });
-      await queue.release(job);
-      return 'released';
+      return writes.release();
     }
     if (reason === 'cancelled') {
       await say({ type: 'status', payload: { status: 'cancelled', attempt: job.attempt } });
-      await queue.fail(job, { code: 'cancelled', message: 'Cancelled.', retryable: false });
-      return 'cancelled';
+      return writes.fail({ ...toFailure(jobError('cancelled')), tokens: tokensOf(spent) });
     }
-    const failure = toFailure(error, reason, jobTimeoutMs);
+    const failure = toFailure(stopError(reason, jobTimeoutMs) ?? error);
     log.warn({ code: failure.code, cause: causeOf(error) }, 'job attempt failed');
     const willRetry = failure.retryable && job.attempt < job.maxAttempts;
     await say({ type: 'error', payload: { ...failure, retryable: willRetry } });
-    return (await queue.fail(job, failure)) === 'pending' ? 'retried' : 'failed';
+    return writes.fail({ ...failure, tokens: tokensOf(spent) });
   }
 
   // An event that cannot be written must not keep the outcome from being recorded.
   async function say(event: SessionEvent): Promise<void> {
     try {
-      await events.emit(event);
+      await events.emit(boundEvent(event));
       await events.drain();
     } catch (error) {
       if (isLeaseLost(error)) throw error;
@@ -98,29 +122,38 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
 
 async function execute(
   lease: Lease,
-  { queue, sandboxes, executor }: RunJobContext,
-  emit: (event: SessionEvent) => Promise<void>,
+  writes: JobWrites,
+  { sandboxes, executor, outputLimits }: RunJobContext,
+  { append, reportUsage, ...abandon }: AbandonOptions & Pick<SupervisedExecution, 'append' | 'reportUsage'>,
 ): Promise<ExecutionResult> {
   const { job, signal } = lease;
+  const emit = (event: SessionEvent) => append(boundEvent(event));
+  const session = await writes.readSession();
+  const { limits } = session;
+  if (!limits) throw jobError('unknown_tier');
   await emit({ type: 'status', payload: { status: 'started', attempt: job.attempt } });
-  const session = await queue.readSession(job);
-  const sandbox = await sandboxes.open(session.id);
-  await queue.updateSession(job, { sandbox_id: sandbox.id });
-  const result = await executor.run({
-    job,
-    session,
-    sandbox,
-    signal,
-    emit,
-    updateSession: (update) => queue.updateSession(job, update),
+  const sandbox = await sandboxes.open(session, signal).catch((cause) => {
+    throw isExecutorError(cause) ? cause : jobError('sandbox_unavailable', { cause });
   });
   signal.throwIfAborted();
-  const url = (await sandbox.previewUrl()) ?? session.webviewUrl;
-  await queue.updateSession(job, {
+  await writes.updateSession({ sandbox_id: sandbox.id });
+  const updateSession = (update: SessionUpdate) => writes.updateSession(update);
+  const result = await supervise(
+    executor,
+    { job, session: { ...session, limits }, sandbox, signal, append, updateSession, reportUsage },
+    { limits: outputLimits, ...abandon },
+  );
+  const { webviewUrl, easUpdateUrl } = await sandbox.preview();
+  await writes.updateSession({
     metadata: { files: upToBytes(await sandbox.files(), MAX_FILES_BYTES) },
-    ...(url && { webview_url: url }),
+    ...(webviewUrl && { webview_url: webviewUrl }),
+    ...(easUpdateUrl && { eas_update_url: easUpdateUrl }),
   });
-  if (url) await emit({ type: 'preview_ready', payload: { url } });
+  const url = webviewUrl ?? easUpdateUrl;
+  if (url) {
+    const payload = { url, ...(easUpdateUrl && { eas_update_url: easUpdateUrl }) };
+    await emit({ type: 'preview_ready', payload });
+  }
   return result;
 }
 
@@ -134,21 +167,14 @@ function upToBytes(lines: string[], most: number): string[] {
 
 const stopReason = (signal: AbortSignal) => (signal.aborted ? (signal.reason as StopReason) : undefined);
 
-function toFailure(error: unknown, reason: StopReason | undefined, jobTimeoutMs: number): Failure {
+/** What the job's owner reads where the worker stopped the run; undefined where it ended by itself. */
+function stopError(reason: StopReason | undefined, jobTimeoutMs: number): Error | undefined {
   if (reason === 'timeout') {
-    const message = `The agent did not finish within ${Math.round(jobTimeoutMs / 60_000) || 1} min.`;
-    return { code: 'timeout', message, retryable: false };
+    const minutes = Math.round(jobTimeoutMs / 60_000) || 1;
+    return jobError('timeout', { message: `The agent did not finish within ${minutes} min.` });
   }
   if (reason === 'database_error') {
-    return { code: 'worker_error', message: 'The events of this run could not be stored.', retryable: true };
+    return jobError('worker_error', { message: 'The events of this run could not be stored.' });
   }
-  if (isExecutorError(error)) return { code: error.code, message: error.message, retryable: error.retryable };
-  return { code: 'worker_error', message: 'The worker failed to run this job.', retryable: true };
-}
-
-// For the operator's log; the owner reads only the failure's message.
-function causeOf(error: unknown): string | undefined {
-  if (isExecutorError(error))
-    return error.cause === undefined ? undefined : oneLine(error.cause).slice(0, 300);
-  return oneLine(error).slice(0, 300);
+  return undefined;
 }

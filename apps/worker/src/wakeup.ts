@@ -3,7 +3,7 @@ import { connect, type Target } from '@mobvibe/cli';
 import type { Log } from './log.ts';
 
 const CHANNEL = 'mobvibe_jobs';
-const RECONNECT_MS = 2_000;
+const RECONNECT_MS = 500;
 
 /**
  * Says when there may be work. Read `generation`, look for work, then `wait(generation)`: a signal that came in

@@ -1,85 +1,34 @@
-import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { SessionEvent } from '../src/events/event.ts';
-import { createClaudeExecutor } from '../src/executor/claude/claude.ts';
-import type { Execution } from '../src/executor/executor.ts';
-import type { ModelApi } from '../src/model-api/model-api.ts';
+import { openAnthropicRelay } from '../src/model-api/relay.ts';
 import { openScriptedModelApi } from '../src/model-api/scripted.ts';
-import type { Reply } from '../src/model-server/message.ts';
-import type { Script } from '../src/model-server/script/expo-app.ts';
+import { startModelServer } from '../src/model-server/server.ts';
 import { openLocalSandboxes } from '../src/sandbox/local.ts';
 import { sessionMark } from '../src/sandbox/processes.ts';
+import { type AgentOptions, calling, calls, createAgents } from './executors/agent.ts';
 import { processesMarked, until } from './support.ts';
 
-// The SDK, its process, its tools and the files are real; only the model is not.
+let agents: Awaited<ReturnType<typeof createAgents>>;
 let data: string;
-const closers: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'worker-test-'));
+  agents = await createAgents();
+  data = agents.data;
 });
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
+afterEach(() => {
+  vi.unstubAllEnvs();
 });
-afterAll(() => rm(data, { recursive: true }));
+afterAll(() => agents.close());
 
-/** Runs prompts, one after the other, in one session. */
-async function agent(script?: Script, otherApi?: ModelApi) {
-  const sessionId = crypto.randomUUID();
-  const modelApi = otherApi ?? (await openScriptedModelApi(script ? { script } : {}));
-  if (!otherApi) closers.push(() => modelApi.close());
-  const executor = createClaudeExecutor({
-    modelApi,
-    system: { PATH: process.env.PATH ?? '' },
-    modelRetries: 0,
-  });
-  const sandboxes = await openLocalSandboxes(data);
-  const session: Execution['session'] = {
-    id: sessionId,
-    webviewUrl: null,
-    metadata: {},
-    projectName: 'Habits',
-    projectTemplate: 'blank',
-    tier: 'free',
-  };
-  const events: SessionEvent[] = [];
-  return {
-    sessionId,
-    session,
-    events,
-    sandbox: await sandboxes.open(sessionId),
-    async run(prompt: string, signal = new AbortController().signal) {
-      return executor.run({
-        job: { id: crypto.randomUUID(), sessionId, prompt, attempt: 1, maxAttempts: 3 },
-        session,
-        sandbox: await sandboxes.open(sessionId),
-        signal,
-        emit: async (event) => {
-          events.push(event);
-        },
-        updateSession: async ({ metadata }) => {
-          Object.assign(session.metadata, metadata);
-        },
-      });
-    },
-  };
-}
-
-/** A script that calls one tool after the other, whatever they return, and then says so. */
-const calling =
-  (...replies: Reply[]): Script =>
-  ({ results }) =>
-    replies[results.length] ?? { text: 'Done.' };
+const agent = (options?: AgentOptions) => agents.agent(options);
 
 function terminalOf(events: SessionEvent[]) {
   const found = events.find((event) => event.type === 'terminal');
   if (!found) throw new Error('no terminal event');
   return found.payload;
 }
-
-const calls = (name: string, input: Record<string, unknown>): Reply => ({ tools: [{ name, input }] });
 
 describe('the Claude executor', () => {
   it('writes the app, and tells every step in order; the next job finds it and goes on', async () => {
@@ -121,9 +70,9 @@ describe('the Claude executor', () => {
   });
 
   it('gives output and exit code of a command that fails', async () => {
-    const { run, events } = await agent(
-      calling(calls('Bash', { command: 'echo out; echo err >&2; exit 7' })),
-    );
+    const { run, events } = await agent({
+      script: calling(calls('Bash', { command: 'echo out; echo err >&2; exit 7' })),
+    });
     await run('Fail');
     expect(terminalOf(events)).toEqual({
       command: 'echo out; echo err >&2; exit 7',
@@ -134,8 +83,8 @@ describe('the Claude executor', () => {
 
   it('keeps file tools inside the project, whatever the model asks for', async () => {
     const elsewhere = join(data, 'escaped');
-    const { run, events, sandbox } = await agent(
-      calling(
+    const { run, events, sandbox } = await agent({
+      script: calling(
         calls('Write', { file_path: '../../escaped', content: 'x' }),
         calls('Write', { file_path: elsewhere, content: 'x' }),
         calls('Write', { file_path: `${data}/../etc-like`, content: 'x' }),
@@ -145,7 +94,7 @@ describe('the Claude executor', () => {
         calls('Grep', { pattern: 'root', path: '/etc' }),
         calls('Write', { file_path: 'inside.txt', content: 'x' }),
       ),
-    );
+    });
     await symlink(data, join(sandbox.project, 'out'));
     await run('Escape');
 
@@ -162,9 +111,11 @@ describe('the Claude executor', () => {
 
   it('takes the prompt as text: it names no file and runs no command', async () => {
     let asked = '';
-    const { run } = await agent((conversation) => {
-      asked = conversation.prompt;
-      return { text: 'Done.' };
+    const { run } = await agent({
+      script: (conversation) => {
+        asked = conversation.prompt;
+        return { text: 'Done.' };
+      },
     });
     await run('/clear @/etc/passwd');
     expect(asked).toBe('/clear @/etc/passwd');
@@ -176,9 +127,9 @@ describe('the Claude executor', () => {
     for (const directory of ['objects', 'refs'])
       await mkdir(join(data, '.git', directory), { recursive: true });
     await writeFile(join(data, '.git', 'HEAD'), 'ref: refs/heads/main\n');
-    const { run, events } = await agent(
-      calling(calls('Bash', { command: 'env; echo "home=$HOME"; git rev-parse --show-toplevel' })),
-    );
+    const { run, events } = await agent({
+      script: calling(calls('Bash', { command: 'env; echo "home=$HOME"; git rev-parse --show-toplevel' })),
+    });
     await run('Print');
     vi.unstubAllEnvs();
     const { output } = terminalOf(events);
@@ -188,21 +139,65 @@ describe('the Claude executor', () => {
     await rm(join(data, '.git'), { recursive: true });
   });
 
+  it('searches no place that a pattern, or the shell, could lead it to', async () => {
+    const { run, events, sandbox } = await agent({
+      script: calling(
+        calls('Bash', { command: 'cd /etc' }),
+        calls('Glob', { pattern: 'passwd' }),
+        calls('Grep', { pattern: 'root:', output_mode: 'content' }),
+        calls('Grep', { pattern: 'root:', glob: '../../../../../../etc/passwd', output_mode: 'content' }),
+        calls('Grep', { pattern: 'root:', path: 'process', output_mode: 'content' }),
+        calls('Glob', { pattern: '{..,src}/**' }),
+        calls('Glob', { pattern: '[.][.]/**' }),
+        calls('Glob', { pattern: '@(..)/**' }),
+        calls('Read', { file_path: 'etc/passwd' }),
+      ),
+    });
+    await symlink('/proc/self', join(sandbox.project, 'process'));
+    await symlink('/etc', join(sandbox.project, 'etc'));
+    await run('Search');
+    expect(JSON.stringify(events)).not.toMatch(/root:.*:0:0/);
+    expect(events.filter(({ type }) => type === 'tool_use')).toHaveLength(8);
+  });
+
+  it('gives the agent a key that is not the real one, and no longer opens anything when it has ended', async () => {
+    const upstream = await startModelServer({
+      apiKey: 'the-real-key',
+      script: calling(calls('Bash', { command: 'env; cat /proc/$PPID/environ' })),
+    });
+    const relay = await openAnthropicRelay({ baseUrl: upstream.url, apiKey: 'the-real-key' });
+    const { run, events } = await agent({ modelApi: relay });
+    await run('Print');
+    const { output } = terminalOf(events);
+    expect(output).not.toContain('the-real-key');
+    const apiKey = /API_KEY=(run-[\w-]+)/.exec(output)?.[1] ?? '';
+    const baseUrl = /BASE_URL=(http[^\s\0]+)/.exec(output)?.[1] ?? '';
+    expect(apiKey).not.toBe('');
+    const answer = await fetch(`${baseUrl}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': apiKey },
+      body: '{}',
+    });
+    expect(answer.status).toBe(401);
+    await relay.close();
+    await upstream.close();
+  });
+
   it('leaves no process behind: neither what a command left in the background nor what left its group', async () => {
-    const { run, sessionId, sandbox } = await agent(
-      calling(
+    const { run, sessionId, sandbox } = await agent({
+      script: calling(
         calls('Bash', { command: 'sleep 300 & setsid -f sleep 300; nohup sleep 300 >/dev/null 2>&1 &' }),
       ),
-    );
+    });
     await run('Linger');
     expect(await processesMarked(sessionMark(sessionId))).toEqual([]);
     expect(await sandbox.files()).toEqual([]);
   });
 
   it('stops at once when it is aborted, with all it started', async () => {
-    const { run, sessionId, events, sandbox } = await agent(
-      calling(calls('Bash', { command: 'echo started > started; sleep 300; echo late > late' })),
-    );
+    const { run, sessionId, events, sandbox } = await agent({
+      script: calling(calls('Bash', { command: 'echo started > started; sleep 300; echo late > late' })),
+    });
     const controller = new AbortController();
     const running = run('Hang', controller.signal);
     const outcome = expect(running).rejects.toBe('cancelled');
@@ -219,36 +214,35 @@ describe('the Claude executor', () => {
   });
 
   it('ends what a worker that died left running, before the next one works in the sandbox', async () => {
-    const { run, sessionId, sandbox } = await agent(
-      calling(calls('Bash', { command: 'touch up; sleep 300' })),
-    );
+    const { run, sessionId, session, sandbox } = await agent({
+      script: calling(calls('Bash', { command: 'touch up; sleep 300' })),
+    });
     const controller = new AbortController();
     const running = run('Hang', controller.signal).catch(() => 'ended');
     await until(async () => (await sandbox.files()).includes('up'));
-    await (await openLocalSandboxes(data)).open(sessionId);
+    await (await openLocalSandboxes(data)).open(session);
     expect(await processesMarked(sessionMark(sessionId))).toEqual([]);
     expect(await running).toBe('ended');
   });
 
   it('says in one line why a run failed, and whether another attempt may help', async () => {
     const modelApi = await openScriptedModelApi({ apiKey: 'right' });
-    closers.push(() => modelApi.close());
-    const { run } = await agent(undefined, {
-      ...modelApi,
-      grant: () => ({ ...modelApi.grant(), apiKey: 'wrong' }),
+    const { run } = await agent({
+      modelApi: { ...modelApi, grant: () => ({ ...modelApi.grant(), apiKey: 'wrong' }) },
     });
     await expect(run('Anything')).rejects.toMatchObject({
       code: 'model_authentication_failed',
       message: 'The model refused our key.',
       retryable: false,
     });
+    await modelApi.close();
   });
 
   it('leaves no temporary directory behind', async () => {
     const temporary = join(data, 'tmp');
     await mkdir(temporary);
     vi.stubEnv('TMPDIR', temporary);
-    const { run, events } = await agent(calling(calls('Bash', { command: 'ls "$TMPDIR/.."' })));
+    const { run, events } = await agent({ script: calling(calls('Bash', { command: 'ls "$TMPDIR/.."' })) });
     await run('Look');
     vi.unstubAllEnvs();
     expect(terminalOf(events).output).toMatch(/^mobvibe-run-\w+$/);

@@ -26,8 +26,30 @@ describe('the configuration', () => {
     [{ lease: '0.5' }, /--lease/],
     [{ maxTurns: '1.5' }, /--max-turns/],
     [{ workerId: 'a b' }, /--worker-id/],
+    [{ grace: '-1' }, /--grace/],
+    [{ port: '65536' }, /--port/],
+    [{ connections: 'all' }, /--connections/],
+    [{ logLevel: 'loud' }, /--log-level/],
   ])('says which setting is wrong: %j', (settings, message) => {
     expect(() => loadWorkerConfig(settings)).toThrow(message);
+  });
+
+  it('comes from the environment where the command line says nothing', () => {
+    vi.stubEnv('WORKER_CONCURRENCY', '7');
+    vi.stubEnv('WORKER_MAX_TURNS', '11');
+    vi.stubEnv('WORKER_GRACE', '0');
+    vi.stubEnv('WORKER_PORT', '9464');
+    vi.stubEnv('WORKER_WORKER_ID', 'shared-by-all');
+    const config = loadWorkerConfig({ concurrency: undefined, grace: 3 });
+    expect(config).toMatchObject({
+      concurrency: 7,
+      connections: 9,
+      graceMs: 3_000,
+      http: { host: '127.0.0.1', port: 9464 },
+    });
+    expect(config.workerId).not.toBe('shared-by-all');
+    vi.stubEnv('WORKER_LEASE', 'long');
+    expect(() => loadWorkerConfig()).toThrow(/^WORKER_LEASE: must be a number/);
   });
 
   it('gives the agent no variable that it does not name', () => {

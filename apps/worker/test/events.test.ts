@@ -109,6 +109,44 @@ describe('an event', () => {
     expect(event.payload).toEqual({ tool: 'Grep', truncated: true });
   });
 
+  it('is no JSON: what cannot be kept is left out, and numbers are text', () => {
+    const knot: Record<string, unknown> = { count: 1n, at: new Date(0), big: 1e300, fn: () => 1, not: NaN };
+    expect(boundEvent({ type: 'tool_use', payload: { tool: 'x', input: knot } }).payload).toEqual({
+      tool: 'x',
+      input: { count: '1', at: '1970-01-01T00:00:00.000Z', big: '1e+300', not: 'NaN' },
+    });
+    knot.self = knot;
+    expect(boundEvent({ type: 'tool_use', payload: { tool: 'x', input: knot } }).payload).toEqual({
+      tool: 'x',
+      truncated: true,
+    });
+  });
+
+  it('of gigabytes is not looked at for longer than it takes to see that', () => {
+    const list = Array<string>(10_000_000).fill('x'.repeat(60_000));
+    const started = performance.now();
+    const { payload } = boundEvent({ type: 'tool_use', payload: { tool: 'x', input: { list } } });
+    expect(payload).toEqual({ tool: 'x', truncated: true });
+    // Copying it all would take minutes.
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
+  it('does not keep the whole of a long text in memory', async () => {
+    const { setFlagsFromString } = await import('node:v8');
+    const { runInNewContext } = await import('node:vm');
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const kept: unknown[] = [];
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 0; index < 20; index++) {
+      kept.push(boundEvent(message(`${index}`.padEnd(10_000_000, 'x'))));
+    }
+    collect();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20_000_000);
+    expect(kept).toHaveLength(20);
+  });
+
   it('holds nothing that jsonb refuses', () => {
     const { payload } = boundEvent(message('a\0b\ud800c'));
     expect(payload).toEqual({ text: 'ab\ufffdc' });
@@ -145,6 +183,7 @@ describe('the translation of SDK messages', () => {
       ),
     ).toEqual([
       { type: 'thinking', payload: { text: 'Hm.' } },
+      { type: 'thinking', payload: { text: '', redacted: true } },
       { type: 'message', payload: { text: 'I wrote App.tsx in ..' } },
     ]);
   });
@@ -157,14 +196,13 @@ describe('the translation of SDK messages', () => {
     expect(afterCall('Bash', { command: 'x' }, result('t', 'Exit code 127\nnot found', '', true))).toEqual([
       { type: 'terminal', payload: { command: 'x', output: 'not found', exit_code: 127 } },
     ]);
-    const unsure = {
-      stdout: '',
-      stderr: '',
-      interrupted: false,
-      returnCodeInterpretation: 'No matches found',
-    };
-    expect(afterCall('Bash', { command: 'grep' }, result('t', '', unsure))).toMatchObject([
-      { payload: { exit_code: null } },
+    const interrupted = { stdout: 'so far', stderr: '', interrupted: true };
+    expect(afterCall('Bash', { command: 'x' }, result('t', '', interrupted))).toMatchObject([
+      { payload: { output: 'so far', exit_code: null } },
+    ]);
+    const picture = { stdout: 'iVBORw0KGgo', stderr: '', interrupted: false, isImage: true };
+    expect(afterCall('Bash', { command: 'x' }, result('t', '', picture))).toMatchObject([
+      { payload: { output: '[image]', exit_code: 0 } },
     ]);
   });
 
@@ -185,6 +223,37 @@ describe('the translation of SDK messages', () => {
     expect(afterCall('Edit', {}, result('t', 'ok', edited))).toEqual([
       { type: 'file_change', payload: { path: 'a.ts', change: 'modified', added: 2, removed: 2 } },
     ]);
+  });
+
+  it('does not count what was too large to compare', () => {
+    const large = { type: 'update', filePath: 'a', content: 'all', originalFile: null, structuredPatch: [] };
+    expect(afterCall('Write', {}, result('t', 'ok', large))).toMatchObject([
+      { payload: { change: 'modified', added: null, removed: null } },
+    ]);
+    const same = { ...large, originalFile: 'all' };
+    expect(afterCall('Write', {}, result('t', 'ok', same))).toMatchObject([
+      { payload: { added: 0, removed: 0 } },
+    ]);
+  });
+
+  it('says when the model is asked again, and when the conversation is cut short', () => {
+    const system = (subtype: string) => ({ type: 'system', subtype }) as unknown as SDKMessage;
+    expect(translated(system('api_retry'), system('compact_boundary'), system('notification'))).toEqual([
+      { type: 'status', payload: { status: 'model_retry', attempt: 1 } },
+      { type: 'status', payload: { status: 'conversation_compacted', attempt: 1 } },
+    ]);
+  });
+
+  it('shows what a subagent does, not what it says to the agent', () => {
+    const subagent = {
+      ...assistant(
+        { type: 'text', text: 'Found it.' },
+        { type: 'tool_use', id: 't', name: 'Bash', input: { command: 'x' } },
+      ),
+      parent_tool_use_id: 'task',
+    } as unknown as SDKMessage;
+    const output = { stdout: 'out', stderr: '', interrupted: false };
+    expect(translated(subagent, result('t', 'out', output)).map(({ type }) => type)).toEqual(['terminal']);
   });
 
   it('makes a tool_use of any other tool, and of a write that was refused, without the file in it', () => {

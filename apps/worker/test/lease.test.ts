@@ -42,6 +42,33 @@ describe('leases', () => {
     expect([lost.signal.reason, cancelled.signal.reason]).toEqual(['lease_lost', 'cancelled']);
   });
 
+  it('are renewed soon after a heartbeat that failed', async () => {
+    let beats = 0;
+    const heartbeat = async (jobs: ClaimedJob[]) => {
+      // Two of three: at the usual pace the lease would run out in between.
+      if (++beats % 3 !== 0) throw new Error('no connection');
+      return jobs.map(({ id }) => ({ jobId: id, held: true, cancel: false }));
+    };
+    leases = createLeases({ heartbeat }, 600, log);
+    const lease = leases.hold(job('a'));
+    await until(() => beats >= 9);
+    expect(lease.signal.aborted).toBe(false);
+  });
+
+  it('count from when the claim was asked for', async () => {
+    leases = createLeases({ heartbeat: async () => [] }, 60_000, log);
+    const late = leases.hold(job('a'), performance.now() - 60_000);
+    const held = leases.hold(job('b'));
+    await until(() => late.signal.aborted);
+    expect([late.isLost, held.isLost]).toEqual([true, false]);
+  });
+
+  it('say that the worker lives, also when it holds nothing', async () => {
+    const asked = keepAlive(() => ({ held: true, cancel: false }));
+    await until(() => asked.length >= 2);
+    expect(asked[0]).toEqual([]);
+  });
+
   it.each([
     ['refuses', () => Promise.reject(new Error('no connection'))],
     ['answers too late', () => sleep(4 * LEASE_MS, [{ jobId: 'a', held: true, cancel: false }])],

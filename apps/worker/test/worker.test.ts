@@ -1,109 +1,38 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe as describeTarget } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
-import { loadWorkerConfig, type WorkerConfig } from '../src/config.ts';
-import { type Execution, type ExecutionResult, ExecutorError } from '../src/executor/executor.ts';
+import { loadWorkerConfig } from '../src/config.ts';
+import { ExecutorError } from '../src/executor/executor.ts';
 import { createLog } from '../src/log.ts';
 import { isLeaseLost } from '../src/queue/lease-lost.ts';
 import { createQueue } from '../src/queue/queue.ts';
-import { startWorker, type Worker } from '../src/worker.ts';
+import { startWorker } from '../src/worker.ts';
+import { createFixture, done, type Fixture, hanging } from './fixture.ts';
 import { until } from './support.ts';
 
 let db: TestDatabase;
-let data: string;
-let workerUrl: string;
-const workers: Worker[] = [];
+let fixture: Fixture;
+let start: Fixture['start'];
+let createSession: Fixture['createSession'];
+let enqueue: Fixture['enqueue'];
+let jobOf: Fixture['jobOf'];
+let statusOf: Fixture['statusOf'];
+let eventsOf: Fixture['eventsOf'];
 
 beforeAll(async () => {
   db = await createTestDatabase();
-  data = await mkdtemp(join(tmpdir(), 'worker-test-'));
-  workerUrl = loginUrl('mobvibe_worker', { url: db.url });
+  fixture = await createFixture(db);
+  ({ start, createSession, enqueue, jobOf, statusOf, eventsOf } = fixture);
 });
-afterEach(async () => {
-  for (const worker of workers.splice(0)) await worker.stop();
-  await db.sql.query('delete from public.projects');
-});
+afterEach(() => fixture.clear());
 afterAll(async () => {
   await db?.drop();
-  await rm(data, { recursive: true, force: true });
+  await fixture?.remove();
 });
 
-const done: ExecutionResult = {
-  summary: 'Done.',
-  usage: { input_tokens: 100, output_tokens: 20, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 },
-  cost_usd: 0.5,
-  turns: 2,
-};
-
-/** A worker with `run` in the place of the agent. */
-async function start(
-  run?: (execution: Execution) => Promise<ExecutionResult>,
-  options: Partial<WorkerConfig> & { untilIdle?: boolean } = {},
-): Promise<Worker> {
-  const { untilIdle = false, ...config } = options;
-  const worker = await startWorker({
-    target: describeTarget(workerUrl),
-    config: { ...loadWorkerConfig({ data, lease: 3, poll: 60 }), anthropic: undefined, ...config },
-    log: createLog({ level: 'silent' }),
-    untilIdle,
-    ...(run && { executor: { run } }),
-  });
-  workers.push(worker);
-  return worker;
-}
-
-async function createSession(tier = 'pro'): Promise<{ userId: string; sessionId: string }> {
-  const userId = await db.createUser({ tier });
-  const project = await db.sql.query(
-    "insert into public.projects (user_id, name) values ($1, 'Habits') returning id",
-    [userId],
-  );
-  const session = await db.sql.query(
-    'insert into public.coding_sessions (user_id, project_id) values ($1, $2) returning id',
-    [userId, project.rows[0].id],
-  );
-  return { userId, sessionId: session.rows[0].id };
-}
-
-async function enqueue(session: { userId: string; sessionId: string }, prompt = 'Build a habit tracker') {
-  const { rows } = await db.sql.query<{ id: string }>(
-    'insert into public.coding_jobs (user_id, session_id, prompt) values ($1, $2, $3) returning id',
-    [session.userId, session.sessionId, prompt],
-  );
-  return rows[0]?.id ?? '';
-}
-
-const jobOf = async (id: string) =>
-  (await db.sql.query('select * from public.coding_jobs where id = $1', [id])).rows[0];
 const sessionOf = async (id: string) =>
   (await db.sql.query('select * from public.coding_sessions where id = $1', [id])).rows[0];
-const eventsOf = async (sessionId: string) =>
-  (
-    await db.sql.query<{ seq: string; type: string; payload: Record<string, unknown> }>(
-      'select seq, type, payload from public.session_events where session_id = $1 order by seq',
-      [sessionId],
-    )
-  ).rows;
-const statusOf = async (id: string) => (await jobOf(id)).status;
-
-/** An executor that hangs until it is aborted, and a promise of its start. */
-function hanging() {
-  let started = 0;
-  return {
-    started: () => started,
-    run: ({ signal }: Execution) =>
-      new Promise<ExecutionResult>((_, reject) => {
-        started++;
-        if (signal.aborted) reject(signal.reason);
-        signal.addEventListener('abort', () => reject(signal.reason));
-      }),
-  };
-}
 
 describe('the worker', () => {
   it('runs a job through the Claude Agent SDK, end to end', async () => {
@@ -215,7 +144,7 @@ describe('the worker', () => {
     const session = await createSession();
     const id = await enqueue(session);
     const agent = hanging();
-    const worker = await start(agent.run, { leaseMs: 300, untilIdle: true });
+    const worker = await start(agent.run, { leaseMs: 1_500, untilIdle: true });
     await until(() => agent.started() === 1);
     await db.sql.query('update public.coding_jobs set cancel_requested_at = now() where id = $1', [id]);
     expect(await worker.done).toMatchObject({ cancelled: 1 });
@@ -241,7 +170,7 @@ describe('the worker', () => {
     const session = await createSession();
     const id = await enqueue(session);
     const agent = hanging();
-    const worker = await start(agent.run, { leaseMs: 600, untilIdle: true });
+    const worker = await start(agent.run, { leaseMs: 1_500, untilIdle: true });
     await until(() => agent.started() === 1);
     await db.sql.query(
       "update public.coding_jobs set worker_id = 'other', attempt = attempt + 1, lease_expires_at = now() + interval '1 hour' where id = $1",
@@ -298,7 +227,7 @@ describe('a lost lease', () => {
   it('refuses every write, by name', async () => {
     const session = await createSession();
     await enqueue(session);
-    const pool = new pg.Pool({ connectionString: workerUrl });
+    const pool = new pg.Pool({ connectionString: fixture.workerUrl });
     const queue = createQueue(pool, 'first', 60_000);
     const [job] = await queue.claim(1);
     if (!job) throw new Error('nothing claimed');
@@ -331,7 +260,7 @@ describe('starting', () => {
     const bare = await createTestDatabase('platform');
     const starting = startWorker({
       target: describeTarget(bare.url),
-      config: loadWorkerConfig({ data }),
+      config: loadWorkerConfig({ data: fixture.data }),
       log: createLog({ level: 'silent' }),
     });
     await expect(starting).rejects.toMatchObject({

@@ -23,6 +23,19 @@ const schema = z.object({
   SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
   ANTHROPIC_API_KEY: z.string().optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
+  FLY_API_TOKEN: z.string().optional(),
+  FLY_APP_NAME: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'must be the name of a Fly app')
+    .optional(),
+  FLY_API_HOSTNAME: z.url({ protocol: /^https?$/ }).optional(),
+  FLY_SANDBOX_IMAGE: z.string().optional(),
+  FLY_SANDBOX_REGION: z.string().optional(),
+  FLY_PREVIEW_URL: z
+    .string()
+    .refine((text) => URL.canParse(text.replaceAll('{machine}', 'id')), 'must be a URL with {machine} in it')
+    .refine((text) => text.includes('{machine}'), 'must be a URL with {machine} in it')
+    .optional(),
   MOBVIBE_APP_PASSWORD: z.string().min(8).optional(),
   MOBVIBE_WORKER_PASSWORD: z.string().min(8).optional(),
 });

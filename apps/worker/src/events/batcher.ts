@@ -1,19 +1,19 @@
 import type { SessionEvent } from './event.ts';
 
-export interface EventBatcher {
+export interface EventBatcher<Event = SessionEvent> {
   /**
    * Takes an event. Resolves at once, or, when appending cannot keep up, as soon as there is room again.
    * @throws what appending threw, once it has failed.
    */
-  emit(event: SessionEvent): Promise<void>;
+  emit(event: Event): Promise<void>;
   /** Resolves when every event taken so far is appended. */
   drain(): Promise<void>;
   /** Forgets what is not yet appended and appends nothing more. Resolves when no append is in flight. */
   discard(): Promise<void>;
 }
 
-export interface BatcherOptions {
-  append(events: SessionEvent[]): Promise<void>;
+export interface BatcherOptions<Event = SessionEvent> {
+  append(events: Event[]): Promise<void>;
   /** Called once, with the error of the first append that fails. */
   onFailure?(error: unknown): void;
   /** The least time between the starts of two appends. */
@@ -24,9 +24,11 @@ export interface BatcherOptions {
 }
 
 /** Appends the events of one job in order: in batches, one append in flight at a time. */
-export function createEventBatcher(options: BatcherOptions): EventBatcher {
+export function createEventBatcher<Event = SessionEvent>(
+  options: BatcherOptions<Event>,
+): EventBatcher<Event> {
   const { intervalMs = 75, maxBatch = 100, maxBuffered = 500 } = options;
-  let buffer: SessionEvent[] = [];
+  let buffer: Event[] = [];
   let timer: NodeJS.Timeout | undefined;
   let inFlight: Promise<void> | undefined;
   let lastStart = Number.NEGATIVE_INFINITY;

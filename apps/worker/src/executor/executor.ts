@@ -1,16 +1,25 @@
 import type { SessionEvent, Usage } from '../events/event.ts';
-import type { ClaimedJob, JobSession, SessionUpdate } from '../queue/queue.ts';
+import type { ClaimedJob, JobSession, SessionUpdate, TierLimits } from '../queue/queue.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+
+/** The session of a job whose tier has limits; a job without them does not get as far as an executor. */
+export type ExecutionSession = JobSession & { limits: TierLimits };
 
 /** Everything an executor gets for one attempt at one job. */
 export interface Execution {
   job: ClaimedJob;
-  session: JobSession;
+  session: ExecutionSession;
   sandbox: Sandbox;
   /** Aborts on cancel, lost lease, timeout and shutdown: stop at once, leave no process behind, then reject. */
   signal: AbortSignal;
+  /** Wait for it: it makes the executor as slow as the database is. Refused once the signal has aborted. */
   emit(event: SessionEvent): Promise<void>;
   updateSession(update: SessionUpdate): Promise<void>;
+  /**
+   * What this attempt has used so far, in total; call it as often as that changes. An attempt that fails or is
+   * stopped has spent tokens too.
+   */
+  reportUsage(usage: Usage): void;
 }
 
 export interface ExecutionResult {
@@ -24,7 +33,7 @@ export interface ExecutionResult {
 export interface Executor {
   /**
    * Resolves when the work is done and nothing of it runs any more.
-   * @throws ExecutorError when it cannot be done.
+   * @throws ExecutorError when it cannot be done; `jobError` makes one.
    */
   run(execution: Execution): Promise<ExecutionResult>;
 }

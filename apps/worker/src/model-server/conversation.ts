@@ -15,6 +15,8 @@ export interface ToolResult {
 export interface Conversation {
   /** The latest thing the user asked for. */
   prompt: string;
+  /** What the user asked for before, in order. */
+  earlier: string[];
   /** The results of the tools called since then, in order. */
   results: ToolResult[];
 }
@@ -22,7 +24,7 @@ export interface Conversation {
 /** Reads a conversation out of the messages of a request, past the reminders that the Agent SDK mixes in. */
 export function readConversation(messages: MessageParam[]): Conversation {
   const calls = new Map<string, { tool: string; input: Record<string, unknown> }>();
-  let prompt = '';
+  const prompts: string[] = [];
   let results: ToolResult[] = [];
   for (const message of messages) {
     const blocks = typeof message.content === 'string' ? [textBlock(message.content)] : message.content;
@@ -35,12 +37,12 @@ export function readConversation(messages: MessageParam[]): Conversation {
         const call = calls.get(block.tool_use_id) ?? { tool: 'unknown', input: {} };
         results.push({ ...call, text: resultText(block), isError: block.is_error ?? false });
       } else if (block.type === 'text' && isFromUser(block.text)) {
-        prompt = block.text.trim();
+        prompts.push(block.text.trim());
         results = [];
       }
     }
   }
-  return { prompt, results };
+  return { prompt: prompts.at(-1) ?? '', earlier: prompts.slice(0, -1), results };
 }
 
 const textBlock = (text: string): TextBlockParam => ({ type: 'text', text });

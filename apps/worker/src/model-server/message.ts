@@ -5,12 +5,19 @@ import type {
   RawMessageStreamEvent,
   Usage,
 } from '@anthropic-ai/sdk/resources/messages';
+import type { ApiErrorType } from '../http/api-error.ts';
 
 /** One turn of a script. */
 export interface Reply {
   thinking?: string;
+  /** Thinks without showing it. */
+  redacted?: boolean;
   text?: string;
   tools?: { name: string; input: Record<string, unknown> }[];
+  /** Ends before its end. */
+  stop?: 'refusal' | 'max_tokens';
+  /** Answers with this error instead. */
+  error?: ApiErrorType;
 }
 
 /** The reply as the Messages API would answer a request of `inputTokens` tokens. */
@@ -19,6 +26,9 @@ export function toMessage(reply: Reply, model: string, inputTokens: number): Mes
   if (reply.thinking) {
     const signature = Buffer.from('scripted').toString('base64');
     content.push({ type: 'thinking', thinking: reply.thinking, signature });
+  }
+  if (reply.redacted) {
+    content.push({ type: 'redacted_thinking', data: Buffer.from('scripted').toString('base64') });
   }
   if (reply.text) content.push({ type: 'text', text: reply.text, citations: null });
   for (const { name, input } of reply.tools ?? []) {
@@ -32,7 +42,7 @@ export function toMessage(reply: Reply, model: string, inputTokens: number): Mes
     content,
     container: null,
     diagnostics: null,
-    stop_reason: reply.tools?.length ? 'tool_use' : 'end_turn',
+    stop_reason: reply.stop ?? (reply.tools?.length ? 'tool_use' : 'end_turn'),
     stop_sequence: null,
     stop_details: null,
     usage: usage(inputTokens, countTokens(content)),

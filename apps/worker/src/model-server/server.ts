@@ -66,7 +66,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
 
     const conversation = readConversation(parsed.data.messages as unknown as MessageParam[]);
     // Without tools it is one of the SDK's side requests: a title, a summary.
-    const reply: Reply = tools?.length ? script(conversation) : { text: 'A scripted run' };
+    const reply: Reply = tools?.length ? script(conversation, model) : { text: 'A scripted run' };
+    if (reply.error) return sendApiError(response, reply.error, 'scripted');
     const message = toMessage(reply, model, inputTokens);
     if (!stream) return sendJson(response, message);
 

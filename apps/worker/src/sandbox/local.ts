@@ -1,19 +1,29 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, realpath, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { CommandError, errorCode } from '@mobvibe/cli';
+import { z } from 'zod';
+import { listFiles } from './machine/files.mjs';
+import { isInside, realTarget } from './machine/paths.mjs';
+import { PREVIEW_FILE, readPreview } from './preview.ts';
 import { endProcesses, sessionMark } from './processes.ts';
 import type { Sandbox, Sandboxes } from './sandbox.ts';
 
 const MAX_FILES = 500;
-const NOT_THE_APP = new Set(['node_modules', '.git', '.expo', 'dist']);
+const MAX_PREVIEW_BYTES = 16 * 1024;
+const ID_PREFIX = 'local:';
+/** Beside the project: whose sandbox this is. */
+const LABEL_FILE = 'sandbox.json';
+
+const label = z.object({ database: z.string(), created_at: z.coerce.date() });
 
 /**
  * Sandboxes as directories of this machine, `<data>/sessions/<session id>/{home,project}`. A directory is no
  * jail: the agent's file tools are held inside it, its shell commands run as the worker's own user.
+ * @param database which database the sessions are in (`databaseId`)
  * @throws CommandError when that directory cannot be written to.
  */
-export async function openLocalSandboxes(dataDirectory: string): Promise<Sandboxes> {
+export async function openLocalSandboxes(dataDirectory: string, database = ''): Promise<Sandboxes> {
   const sessions = join(dataDirectory, 'sessions');
   try {
     await mkdir(sessions, { recursive: true, mode: 0o700 });
@@ -26,15 +36,41 @@ export async function openLocalSandboxes(dataDirectory: string): Promise<Sandbox
     );
   }
   return {
-    async open(sessionId) {
-      const root = join(sessions, sessionId);
+    async open(session) {
+      const root = join(sessions, session.id);
       await mkdir(join(root, 'home'), { recursive: true, mode: 0o700 });
       await mkdir(join(root, 'project'), { recursive: true, mode: 0o700 });
+      await writeFile(join(root, LABEL_FILE), JSON.stringify({ database, created_at: new Date() }), {
+        flag: 'wx',
+      }).catch(unlessExists);
       // npm looks upwards for a package: without one here, an install in an empty project would change whatever
       // package the data directory lies in.
       await writeFile(join(root, 'package.json'), '{ "private": true }\n');
+      await endProcesses(sessionMark(session.id));
+      return sandbox(session.id, await realpath(root));
+    },
+    async list() {
+      const entries = await readdir(sessions, { withFileTypes: true });
+      const ids = entries
+        .filter((entry) => entry.isDirectory() && isUuid(entry.name))
+        .map(({ name }) => name);
+      return Promise.all(
+        ids.map(async (sessionId) => {
+          const found = await readLabel(join(sessions, sessionId, LABEL_FILE));
+          return {
+            id: ID_PREFIX + sessionId,
+            sessionId,
+            ...(found && { createdAt: found.created_at, database: found.database }),
+          };
+        }),
+      );
+    },
+    async end(id) {
+      const sessionId = id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : '';
+      // A path is made of it.
+      if (!isUuid(sessionId)) return;
       await endProcesses(sessionMark(sessionId));
-      return sandbox(sessionId, await realpath(root));
+      await rm(join(sessions, sessionId), { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }
@@ -42,20 +78,32 @@ export async function openLocalSandboxes(dataDirectory: string): Promise<Sandbox
 function sandbox(sessionId: string, root: string): Sandbox {
   const project = join(root, 'project');
   return {
-    id: `local:${sessionId}`,
+    id: ID_PREFIX + sessionId,
     project,
     home: join(root, 'home'),
-    previewUrl: async () => undefined,
-    files: async () => (await listFiles(project)).map((path) => relative(project, path)).sort(),
+    async preview() {
+      const file = await realTarget(join(project, PREVIEW_FILE)).catch(() => undefined);
+      // The agent made it: it could be a link to anywhere, or a pipe that nobody writes to.
+      if (!file || !isInside(file, project)) return {};
+      const found = await stat(file).catch(() => undefined);
+      if (!found?.isFile() || found.size > MAX_PREVIEW_BYTES) return {};
+      return readPreview(await readFile(file, 'utf8'), true);
+    },
+    files: async () => (await listFiles(project, MAX_FILES)).map((path) => relative(project, path)).sort(),
   };
 }
 
-async function listFiles(directory: string, found: string[] = []): Promise<string[]> {
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    if (found.length >= MAX_FILES) break;
-    const path = join(directory, entry.name);
-    if (entry.isFile()) found.push(path);
-    else if (entry.isDirectory() && !NOT_THE_APP.has(entry.name)) await listFiles(path, found);
+async function readLabel(file: string): Promise<z.infer<typeof label> | undefined> {
+  const content = await readFile(file, 'utf8').catch(() => '{}');
+  try {
+    return label.safeParse(JSON.parse(content)).data;
+  } catch {
+    return undefined;
   }
-  return found;
+}
+
+const isUuid = (text: string) => z.guid().safeParse(text).success;
+
+function unlessExists(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
 }

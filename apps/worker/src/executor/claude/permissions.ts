@@ -1,5 +1,5 @@
-import { readlink, realpath } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
+import { isInside, realTarget } from '../../sandbox/machine/paths.mjs';
 
 export interface PermissionRoots {
   /** Where the agent may write. A real path. */
@@ -20,7 +20,7 @@ const PATH_FIELD: Record<string, string> = {
   Grep: 'path',
 };
 const WRITES = new Set(['Write', 'Edit']);
-const MAX_LINKS = 40;
+const SEARCHES = new Set(['Glob', 'Grep']);
 
 /** The tools an agent gets. */
 export const TOOLS = ['Bash', ...Object.keys(PATH_FIELD)];
@@ -41,20 +41,23 @@ export async function decide(
   if (tool === 'Glob' && leavesDirectory(String(input.pattern ?? ''))) {
     return refused('a pattern must stay inside the project: name the directory in path');
   }
-  const given = input[field];
-  if (given === undefined && (tool === 'Glob' || tool === 'Grep')) return { allowed: true, input };
+  // A search without a path is one of the working directory, wherever the shell has moved that.
+  const given = input[field] ?? (SEARCHES.has(tool) ? cwd : undefined);
   if (typeof given !== 'string') return refused(`${field} must be text`);
 
   const path = given.includes('\0')
     ? undefined
-    : await realTarget(absolute(given.trim(), cwd, roots.home)).catch(() => undefined);
-  if (!path) return refused(`${field} leads nowhere`);
+    : await realTarget(absolute(asOpened(given), cwd, roots.home)).catch(() => undefined);
+  if (!path || path !== asOpened(path)) return refused(`${field} leads nowhere`);
   const allowed = WRITES.has(tool) ? [roots.project] : [roots.project, ...roots.readable];
   if (!allowed.some((root) => isInside(path, root))) {
     return refused('that path is outside the project: the agent works in its own directory only');
   }
   return { allowed: true, input: { ...input, [field]: path } };
 }
+
+/** A path as the tools read it: a link could lead to a name that they would take for another. */
+const asOpened = (path: string) => path.trim().normalize('NFC');
 
 const refused = (reason: string): Decision => ({ allowed: false, reason });
 
@@ -65,19 +68,3 @@ function absolute(path: string, cwd: string, home: string): string {
   if (path === '~' || path.startsWith('~/')) return join(home, path.slice(1));
   return resolve(cwd, path);
 }
-
-/** Where a path leads, also when its end does not exist yet: behind every link, dangling ones included. */
-async function realTarget(path: string, links = 0): Promise<string> {
-  if (links > MAX_LINKS) throw new Error('too many links');
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
-  }
-  const parent = await realTarget(dirname(path), links);
-  const target = await readlink(join(parent, basename(path))).catch(() => undefined);
-  if (target === undefined) return join(parent, basename(path));
-  return realTarget(resolve(parent, target), links + 1);
-}
-
-const isInside = (path: string, root: string) => path === root || path.startsWith(root + sep);

@@ -9,7 +9,7 @@ export async function hasTranscript(home: string, agentSessionId: string): Promi
   const projects = join(configDirectory(home), 'projects');
   for (const directory of await readdir(projects).catch(() => [])) {
     const found = await stat(join(projects, directory, `${agentSessionId}.jsonl`)).catch(() => undefined);
-    if (found?.size) return true;
+    if (found?.isFile() && found.size > 0) return true;
   }
   return false;
 }

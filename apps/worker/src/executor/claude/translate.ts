@@ -1,6 +1,6 @@
 import { isAbsolute, join, relative } from 'node:path';
 import type { SDKAssistantMessage, SDKMessage, SDKUserMessage } from '@anthropic-ai/claude-agent-sdk';
-import type { SessionEvent } from '../../events/event.ts';
+import type { SessionEvent, Status } from '../../events/event.ts';
 
 interface ToolCall {
   name: string;
@@ -14,6 +14,14 @@ interface ToolResult {
   output: unknown;
 }
 
+/** The SDK's own messages that the person should know of; the others are for terminals and hosts. */
+const STATUS: { [subtype: string]: Status | undefined } = {
+  api_retry: 'model_retry',
+  compact_boundary: 'conversation_compacted',
+} satisfies { [Subtype in SystemSubtype]?: Status };
+
+type SystemSubtype = Extract<SDKMessage, { type: 'system' }>['subtype'];
+
 const FILE_WRITERS = new Set(['Write', 'Edit', 'MultiEdit', 'NotebookEdit']);
 
 /**
@@ -24,16 +32,22 @@ export function createTranslator(project: string, attempt: number): (message: SD
   const calls = new Map<string, ToolCall>();
   const hide = pathHider(project);
 
-  function fromAssistant({ message }: SDKAssistantMessage): SessionEvent[] {
+  function fromAssistant({ message, error, parent_tool_use_id }: SDKAssistantMessage): SessionEvent[] {
+    // An error of the API comes as if the model had said it; a subagent speaks to the agent.
+    const isForThePerson = !error && !parent_tool_use_id;
     return message.content.flatMap((block): SessionEvent[] => {
+      if (block.type === 'tool_use') {
+        calls.set(block.id, { name: block.name, input: block.input as Record<string, unknown> });
+      }
+      if (!isForThePerson) return [];
+      if (block.type === 'redacted_thinking') {
+        return [{ type: 'thinking', payload: { text: '', redacted: true } }];
+      }
       if (block.type === 'thinking' && block.thinking.trim()) {
         return [{ type: 'thinking', payload: { text: hide(block.thinking) } }];
       }
       if (block.type === 'text' && block.text.trim()) {
         return [{ type: 'message', payload: { text: hide(block.text) } }];
-      }
-      if (block.type === 'tool_use') {
-        calls.set(block.id, { name: block.name, input: block.input as Record<string, unknown> });
       }
       return [];
     });
@@ -71,7 +85,7 @@ export function createTranslator(project: string, attempt: number): (message: SD
     const created = file.type === 'create';
     const { added, removed } = created
       ? { added: countLines(String(file.content ?? '')), removed: 0 }
-      : countPatch(file.structuredPatch);
+      : countPatch(file);
     const shown = isAbsolute(path) ? relative(project, path) : path;
     return {
       type: 'file_change',
@@ -82,9 +96,8 @@ export function createTranslator(project: string, attempt: number): (message: SD
   return (message) => {
     if (message.type === 'assistant') return fromAssistant(message);
     if (message.type === 'user' && !('isReplay' in message && message.isReplay)) return fromUser(message);
-    if (message.type === 'system' && message.subtype === 'api_retry') {
-      return [{ type: 'status', payload: { status: 'model_retry', attempt } }];
-    }
+    const status = message.type === 'system' && STATUS[message.subtype];
+    if (status) return [{ type: 'status', payload: { status, attempt } }];
     return [];
   };
 }
@@ -95,7 +108,7 @@ function pathHider(project: string): (text: string) => string {
   return (text) => text.replaceAll(`${project}/`, '').replaceAll(project, '.').replaceAll(sandbox, '..');
 }
 
-// The SDK does not give the exit code; where the command failed, its text begins with it.
+// The SDK gives the exit code of a command that failed only, in the text.
 function shellResult({ text, isError, output }: ToolResult): { output: string; exitCode: number | null } {
   if (isError) {
     const match = /^(?:Error: )?Exit code (\d+)\n?/.exec(text);
@@ -105,8 +118,10 @@ function shellResult({ text, isError, output }: ToolResult): { output: string; e
   }
   if (!isRecord(output)) return { output: text, exitCode: 0 };
   const { stdout = '', stderr = '', interrupted, returnCodeInterpretation, backgroundTaskId } = output;
-  const known = !interrupted && !returnCodeInterpretation && !backgroundTaskId;
-  return { output: [stdout, stderr].filter(Boolean).join('\n'), exitCode: known ? 0 : null };
+  const shown = output.isImage ? '[image]' : [stdout, stderr].filter(Boolean).join('\n');
+  if (interrupted || backgroundTaskId) return { output: shown, exitCode: null };
+  // Of the commands whose 1 is an answer and no failure: grep, diff, find, test.
+  return { output: shown, exitCode: returnCodeInterpretation ? 1 : 0 };
 }
 
 const unwrap = (text: string) => text.replace(/^<tool_use_error>([\s\S]*)<\/tool_use_error>$/, '$1');
@@ -121,10 +136,11 @@ function textOf(blocks: { type: string; text?: string }[]): string {
   return blocks.map((block) => (block.type === 'text' ? block.text : `[${block.type}]`)).join('\n');
 }
 
-function countPatch(patch: unknown): { added: number; removed: number } {
-  const lines = Array.isArray(patch)
-    ? patch.flatMap((hunk) => (hunk as { lines?: string[] }).lines ?? [])
-    : [];
+function countPatch(file: Record<string, unknown>): { added: number | null; removed: number | null } {
+  const patch = Array.isArray(file.structuredPatch) ? file.structuredPatch : [];
+  // An empty patch is one that was too large to make, unless nothing changed.
+  if (patch.length === 0 && file.originalFile !== file.content) return { added: null, removed: null };
+  const lines: string[] = patch.flatMap((hunk) => (hunk as { lines?: string[] }).lines ?? []);
   return {
     added: lines.filter((line) => line.startsWith('+')).length,
     removed: lines.filter((line) => line.startsWith('-')).length,

@@ -4,7 +4,7 @@ import type { Reply } from '../message.ts';
 import { appFiles, nameOf } from './app-files.ts';
 
 /** Chooses the next reply by what was asked and what the tools returned so far: no state, no chance, no clock. */
-export type Script = (conversation: Conversation) => Reply;
+export type Script = (conversation: Conversation, model: string) => Reply;
 
 const SCRIPTED = 'This was a scripted run: no model was asked. Set ANTHROPIC_API_KEY for the real thing.';
 

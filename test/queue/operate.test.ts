@@ -129,6 +129,18 @@ test('fail_jobs adds what the attempt spent to the owner’s usage', async () =>
   expect(rows).toEqual([{ tokens_used: '70' }]);
 });
 
+test('release_jobs counts what the attempt spent, and not the attempt', async () => {
+  const user = await db.createUser();
+  const job = await queue.enqueue(user, await queue.createSession(user));
+  await db.asWorker(async (client) => {
+    await claim(client);
+    await client.query("select private.release_jobs('w1', $1, array[1], array[30::bigint])", [[job]]);
+  });
+  const { rows } = await db.sql.query('select tokens_used from public.profiles where id = $1', [user]);
+  expect(rows).toEqual([{ tokens_used: '30' }]);
+  expect(await queue.job(job)).toMatchObject({ status: 'pending', attempt: 0 });
+});
+
 test('a batch with one lost lease names it, and completes none', async () => {
   const user = await db.createUser({ tier: 'pro' });
   const jobs: string[] = [];

@@ -16,7 +16,7 @@ export interface JobWrites {
   appendEvents(events: { type: string; payload: object }[]): Promise<void>;
   complete(result: object): Promise<'completed'>;
   fail(failure: Failure): Promise<'failed' | 'retried' | 'cancelled'>;
-  release(): Promise<'released'>;
+  release(tokens: number): Promise<'released'>;
 }
 
 export interface JobWritesOptions {
@@ -76,9 +76,9 @@ export function createJobWrites({ queue, lease, backpressure, onAppended }: JobW
         const status = await queue.fail(job, failure);
         return OUTCOMES[status as keyof typeof OUTCOMES] ?? 'failed';
       }),
-    release: () =>
+    release: (tokens) =>
       end(['released'], async () => {
-        await queue.release(job);
+        await queue.release(job, tokens);
         return 'released';
       }),
   };

@@ -96,7 +96,7 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
     }
     if (reason === 'shutdown') {
       await say({ type: 'status', payload: { status: 'released', attempt: job.attempt } });
-      return writes.release();
+      return writes.release(tokensOf(spent));
     }
     if (reason === 'cancelled') {
       await say({ type: 'status', payload: { status: 'cancelled', attempt: job.attempt } });

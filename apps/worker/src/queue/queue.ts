@@ -71,7 +71,8 @@ export interface Queue {
   complete(job: ClaimedJob, result: object): Promise<void>;
   /** @returns `pending` when the job will be tried again. */
   fail(job: ClaimedJob, failure: Failure): Promise<JobStatus>;
-  release(job: ClaimedJob): Promise<void>;
+  /** @param tokens what the attempt spent */
+  release(job: ClaimedJob, tokens?: number): Promise<void>;
   /** How this attempt ended, where this worker ended it: what a lost answer would have said. */
   endOf(job: ClaimedJob): Promise<AttemptOutcome | undefined>;
   /**
@@ -119,8 +120,11 @@ export function createQueue(pool: Pick<pg.Pool, 'query'>, workerId: string, leas
     return items.map(({ job }) => statuses.get(job.id) ?? 'failed');
   });
 
-  const release = createFencedBatch<{ job: ClaimedJob }, void>(async (items) => {
-    await pool.query('select private.release_jobs($1, $2, $3)', token(items));
+  const release = createFencedBatch<{ job: ClaimedJob; tokens: number }, void>(async (items) => {
+    await pool.query('select private.release_jobs($1, $2, $3, $4)', [
+      ...token(items),
+      items.map(({ tokens }) => tokens),
+    ]);
     return items.map(() => undefined);
   });
 
@@ -155,7 +159,7 @@ export function createQueue(pool: Pick<pg.Pool, 'query'>, workerId: string, leas
     },
     complete: (job, result) => complete({ job, result }),
     fail: (job, failure) => fail({ job, failure }),
-    release: (job) => release({ job }),
+    release: (job, tokens = 0) => release({ job, tokens }),
     async endOf(job) {
       const { rows } = await pool.query<{ outcome: AttemptOutcome }>(
         'select outcome from private.job_attempts where job_id = $1 and attempt = $2 and worker_id = $3',

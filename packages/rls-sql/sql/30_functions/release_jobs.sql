@@ -1,12 +1,15 @@
 -- requires: public.coding_jobs, private.job_attempts
 -- Security definer: a worker writes through fenced functions only.
-create or replace function private.release_jobs(p_worker_id text, p_job_ids uuid[], p_attempts integer[])
+create or replace function private.release_jobs(
+  p_worker_id text, p_job_ids uuid[], p_attempts integer[], p_tokens bigint[] default '{}'
+)
 returns void
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 begin
+  perform private.add_usage(p_job_ids, p_tokens);
   perform private.assert_leases(p_worker_id, p_job_ids, p_attempts);
 
   insert into private.job_attempts (job_id, user_id, attempt, worker_id, started_at, ended_at, outcome)
@@ -26,8 +29,8 @@ begin
 end
 $$;
 
-comment on function private.release_jobs(text, uuid[], integer[]) is
-  'Gives jobs back at a graceful shutdown: pending at once, the attempt not counted. Raises lease_lost (MV001) and changes nothing when one is no longer held.';
+comment on function private.release_jobs(text, uuid[], integer[], bigint[]) is
+  'Gives jobs back at a graceful shutdown: pending at once, the attempt not counted, the tokens it spent are. Raises lease_lost (MV001) and changes nothing when one is no longer held.';
 
-revoke all on function private.release_jobs(text, uuid[], integer[]) from public, anon, authenticated, service_role;
-grant execute on function private.release_jobs(text, uuid[], integer[]) to service_role, mobvibe_worker;
+revoke all on function private.release_jobs(text, uuid[], integer[], bigint[]) from public, anon, authenticated, service_role;
+grant execute on function private.release_jobs(text, uuid[], integer[], bigint[]) to service_role, mobvibe_worker;

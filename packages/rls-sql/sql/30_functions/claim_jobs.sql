@@ -48,33 +48,39 @@ begin
     -- A statement of its own, so that its snapshot sees what the last holder of those locks committed.
     return query
     with waiting as materialized (
-      select j.id, j.session_id, j.priority, j.created_at, s.status, s.last_activity_at, l.session_ttl,
-        row_number() over (partition by j.user_id order by j.priority desc, j.created_at, j.id) as rank,
-        l.max_concurrent_jobs - (
-          select count(*) from public.coding_jobs as busy where busy.user_id = j.user_id and busy.status = 'processing'
-        ) as places
+      select j.ctid as place, j.user_id, j.session_id, j.priority, j.created_at, j.id, s.status, s.last_activity_at
       from public.coding_jobs as j
       join public.coding_sessions as s on s.id = j.session_id
-      join public.profiles as u on u.id = j.user_id
-      join private.tier_limits as l on l.tier = u.tier
       where j.id = any (v_ahead)
+        -- Pending, in words that lead the planner to no other index.
+        and j.lease_expires_at is null and j.completed_at is null
         and s.status in ('pending', 'active') and s.deleted_at is null
         and not exists (
           select from public.coding_jobs as busy
           where busy.user_id = j.user_id and busy.session_id = j.session_id and busy.status = 'processing'
         )
     ),
+    ranked as materialized (
+      select w.*,
+        row_number() over (partition by w.user_id order by w.priority desc, w.created_at, w.id) as rank
+      from waiting as w
+    ),
     chosen as materialized (
-      select w.* from waiting as w
-      where w.rank <= w.places
-      order by w.priority desc, w.created_at, w.id
+      select r.*, l.session_ttl
+      from ranked as r
+      join public.profiles as u on u.id = r.user_id
+      join private.tier_limits as l on l.tier = u.tier
+      where r.rank <= l.max_concurrent_jobs - (
+        select count(*) from public.coding_jobs as busy where busy.user_id = r.user_id and busy.status = 'processing'
+      )
+      order by r.priority desc, r.created_at, r.id
       limit p_limit - v_claimed
     ),
     -- Locks in the order profile, project, session, job, as everywhere. A session that is locked is about to end.
     inactive as materialized (
       select s.id, c.session_ttl
-      from public.coding_sessions as s
-      join chosen as c on c.session_id = s.id
+      from chosen as c
+      join public.coding_sessions as s on s.id = c.session_id
       -- What is active stays so for at least a minute: a second write would say nothing new.
       where c.status = 'pending' or c.last_activity_at < now() - interval '10 seconds'
       for no key update of s skip locked
@@ -91,13 +97,12 @@ begin
       returning s.id
     ),
     free as materialized (
-      select j.id from public.coding_jobs as j
-      where j.id = any (array(
-          select c.id from chosen as c
+      select j.ctid as place from public.coding_jobs as j
+      where j.ctid = any (array(
+          select c.place from chosen as c
           where c.status = 'active' and c.last_activity_at >= now() - interval '10 seconds'
             or c.session_id in (select a.id from activated as a)
         ))
-        -- Pending, in words that lead the planner to no other index.
         and j.lease_expires_at is null and j.completed_at is null
       for no key update skip locked
     ),
@@ -111,7 +116,7 @@ begin
           updated_at = now(),
           error_code = null,
           error_message = null
-      where j.id = any (array(select f.id from free as f))
+      where j.ctid = any (array(select f.place from free as f))
       returning j.*
     )
     select * from claimed as c order by c.priority desc, c.created_at, c.id;

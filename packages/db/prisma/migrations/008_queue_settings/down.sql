@@ -4,6 +4,19 @@
 -- What is there already, or gone already, is no news.
 set client_min_messages = warning;
 
+do $migration$
+begin
+  if to_regclass('private.job_attempts') is not null and not exists (
+    select from pg_catalog.pg_constraint
+    where conrelid = to_regclass('private.job_attempts') and conname = 'job_attempts_job_id_user_id_fkey'
+  ) then
+    alter table private.job_attempts add constraint job_attempts_job_id_user_id_fkey
+      foreign key (job_id, user_id) references public.coding_jobs (id, user_id) on delete cascade;
+    comment on index private.job_attempts_pkey is 'Serves: the history of a job; closing an attempt; the foreign key to coding_jobs.';
+    comment on index public.coding_jobs_id_user_id_key is 'Serves: the foreign keys from session_events and job_attempts, which carry the owner.';
+  end if;
+end
+$migration$;
 alter table if exists private.workers reset (autovacuum_vacuum_threshold, autovacuum_vacuum_scale_factor);
 alter table if exists public.coding_sessions reset (autovacuum_vacuum_scale_factor);
 alter table if exists public.coding_jobs reset (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);

@@ -31,6 +31,10 @@ create index if not exists projects_sandbox_id_idx on public.projects (sandbox_i
   where sandbox_id is not null;
 create index if not exists coding_jobs_failed_idx on public.coding_jobs (completed_at)
   where status = 'failed';
+-- Only the queue's functions write attempts, in the statement that ends them on the locked job: the check of a
+-- foreign key would find nothing, and costs a third of ending a job. A trigger of the SQL layer deletes them with it.
+alter table private.job_attempts drop constraint if exists job_attempts_job_id_user_id_fkey;
+
 -- With the user first it also counts what of a user is running, without touching what waits.
 create unique index if not exists coding_jobs_processing_key on public.coding_jobs (user_id, session_id)
   where status = 'processing';
@@ -56,6 +60,8 @@ comment on column private.tier_limits.max_budget_usd is 'What one job may cost a
 comment on column private.workers.idle_since is 'Since when the worker has had a free place and found no job: only then must an insert wake it. Null while it is full.';
 comment on index public.coding_sessions_sandbox_id_idx is 'Serves: the session of a sandbox, when a sandbox is ended.';
 comment on index public.projects_sandbox_id_idx is 'Serves: the project of a sandbox, when a sandbox is ended.';
+comment on index private.job_attempts_pkey is 'Serves: the history of a job; what became of an attempt; deleting both with the job.';
+comment on index public.coding_jobs_id_user_id_key is 'Serves: the foreign key from session_events, which carries the owner.';
 comment on index public.coding_jobs_processing_key is 'Serves: the rule of one processing job a session; the limit on a user''s concurrent jobs; finding expired leases among the few that are processing.';
 comment on index public.coding_jobs_open_idx is 'Serves: a user''s pending and running jobs, oldest first; the policies.';
 comment on index public.coding_jobs_failed_idx is 'Serves: what failed lately, for the operator who puts it back into the queue.';

@@ -54,6 +54,7 @@ export function plausible(of: Typed, position = 0, isUnique = false): string {
       return '127.0.0.1';
     case 'oid':
     case 'xid':
+    case 'xid8':
       return '1';
     default:
       throw new Error(`no plausible value is known for type ${of.type} (${of.name}): add it to values.ts`);

@@ -70,11 +70,12 @@ export function dataModelOf(files: [name: string, content: string][]): Table[] {
   const byName = new Map(models.map((model) => [model.name, model]));
 
   return models.map((model) => {
-    const column = columnNames(model);
+    const body = bodies.get(model.name) ?? '';
+    const column = columnNames(model, body);
     const own = indexes.filter((index) => index.model === model.name);
     return {
       name: tableName(model),
-      columns: columnsOf(model, bodies.get(model.name) ?? '', (field) => sqlType(field, enumNames)),
+      columns: columnsOf(model, body, (field) => sqlType(field, enumNames)),
       foreignKeys: model.fields.flatMap((field) => {
         const parent = byName.get(field.type);
         const from = field.relationFromFields ?? [];
@@ -100,8 +101,11 @@ export function dataModelOf(files: [name: string, content: string][]): Table[] {
 
 const tableName = (model: Model): string => `${model.schema ?? 'public'}.${model.dbName ?? model.name}`;
 
-function columnNames(model: Model): (field: string) => string {
-  const names = new Map(model.fields.map((field) => [field.name, field.dbName ?? field.name]));
+function columnNames(model: Model, body: string): (field: string) => string {
+  const names = new Map([
+    ...unsupportedFields(body).map(({ field, name }): [string, string] => [field, name]),
+    ...model.fields.map((field): [string, string] => [field.name, field.dbName ?? field.name]),
+  ]);
   return (field) => names.get(field) ?? field;
 }
 
@@ -138,15 +142,26 @@ function sqlType({ type, nativeType, isList }: Field, enumNames: Map<string, str
 }
 
 // The parsed schema leaves out columns of a type that Prisma's client cannot handle.
+const unsupportedFields = (body: string) =>
+  fieldLines(body).flatMap(([field, rest]) => {
+    const [, type, optional = ''] = /^Unsupported\("([^"]+)"\)(\?)?/.exec(rest) ?? [];
+    const name = /@map\("([^"]+)"\)/.exec(rest)?.[1] ?? field;
+    return type ? [{ field, name, type, nullable: optional !== '' }] : [];
+  });
+
+const fieldLines = (body: string): [field: string, rest: string][] =>
+  [...body.matchAll(/^ +(\w+) +(\S.*)$/gm)].map(([, field = '', rest = '']) => [field, rest]);
+
+// In the order of the schema's text.
 function columnsOf(model: Model, body: string, typeOf: (field: Field) => string): Column[] {
   const fields = new Map(model.fields.map((field) => [field.name, field]));
-  return [...body.matchAll(/^ +(\w+) +(\S.*)$/gm)].flatMap(([, name = '', rest = '']) => {
+  const unsupported = new Map(unsupportedFields(body).map(({ field, ...column }) => [field, column]));
+  return fieldLines(body).flatMap(([name]) => {
     const field = fields.get(name);
     if (field?.kind === 'object') return [];
     if (field) return [{ name: field.dbName ?? name, type: typeOf(field), nullable: !field.isRequired }];
-    const [, type = '', optional = ''] = /^Unsupported\("([^"]+)"\)(\?)?/.exec(rest) ?? [];
-    const mapped = /@map\("([^"]+)"\)/.exec(rest)?.[1];
-    return type ? [{ name: mapped ?? name, type, nullable: optional !== '' }] : [];
+    const column = unsupported.get(name);
+    return column ? [column] : [];
   });
 }
 

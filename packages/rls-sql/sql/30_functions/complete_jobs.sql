@@ -1,7 +1,7 @@
--- requires: public.coding_jobs, private.job_attempts
+-- requires: public.coding_jobs, private.job_attempts, public.session_events
 -- Security definer: a worker writes through fenced functions only.
 create or replace function private.complete_jobs(
-  p_worker_id text, p_job_ids uuid[], p_attempts integer[], p_results jsonb[]
+  p_worker_id text, p_job_ids uuid[], p_attempts integer[], p_results jsonb[], p_events jsonb[] default null
 )
 returns void
 language plpgsql
@@ -20,6 +20,22 @@ begin
     from unnest(p_results) with ordinality as t (result, position)
     order by t.position
   ));
+
+  -- With the job's end or not at all: a worker that is killed in between must not have said that it completed. Locks
+  -- in the order profile, project, session, job, and of ids, as everywhere.
+  if p_events is not null then
+    perform from public.coding_sessions as s
+    where s.id in (select j.session_id from public.coding_jobs as j where j.id = any (p_job_ids))
+    order by s.id
+    for no key update;
+
+    perform private.append_session_events(g.id, p_worker_id, g.attempt, g.events)
+    from (
+      select t.id, t.attempt, t.events from unnest(p_job_ids, p_attempts, p_events) as t (id, attempt, events)
+      where t.events is not null
+      order by t.id
+    ) as g;
+  end if;
 
   with given as materialized (
     select t.id, t.attempt, t.result from unnest(p_job_ids, p_attempts, p_results) as t (id, attempt, result)
@@ -47,9 +63,10 @@ begin
 end
 $$;
 
-comment on function private.complete_jobs(text, uuid[], integer[], jsonb[]) is
-  'Ends jobs as completed with their results and adds their tokens to the owners'' usage. Raises lease_lost (MV001) and changes nothing when one is no longer held.';
+comment on function private.complete_jobs(text, uuid[], integer[], jsonb[], jsonb[]) is
+  'Ends jobs as completed with their results, appends their last events ([{type, payload}, …] for each) and adds their tokens to the owners'' usage. Raises lease_lost (MV001) and changes nothing when one is no longer held.';
 
-revoke all on function private.complete_jobs(text, uuid[], integer[], jsonb[])
+revoke all on function private.complete_jobs(text, uuid[], integer[], jsonb[], jsonb[])
   from public, anon, authenticated, service_role;
-grant execute on function private.complete_jobs(text, uuid[], integer[], jsonb[]) to service_role, mobvibe_worker;
+grant execute on function private.complete_jobs(text, uuid[], integer[], jsonb[], jsonb[])
+  to service_role, mobvibe_worker;

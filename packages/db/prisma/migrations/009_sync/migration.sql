@@ -11,8 +11,7 @@ alter table public.coding_sessions
 alter table public.coding_jobs
   add column if not exists changed_xid xid8 not null default pg_current_xact_id();
 
-create index if not exists projects_user_id_changed_xid_id_idx
-  on public.projects (user_id, changed_xid, id);
+-- Not for projects: a user has so few that the index by user_id will do.
 create index if not exists coding_sessions_user_id_changed_xid_id_idx
   on public.coding_sessions (user_id, changed_xid, id);
 create index if not exists coding_jobs_user_id_changed_xid_id_idx
@@ -21,7 +20,6 @@ create index if not exists coding_jobs_user_id_changed_xid_id_idx
 comment on column public.projects.changed_xid is 'The transaction that last changed what sync_changes gives.';
 comment on column public.coding_sessions.changed_xid is 'The transaction that last changed what sync_changes gives; a batch of events does not.';
 comment on column public.coding_jobs.changed_xid is 'The transaction that last changed what sync_changes gives; a heartbeat does not.';
-comment on index public.projects_user_id_changed_xid_id_idx is 'Serves: sync_changes, a user''s projects in the order in which they changed; the policies.';
 comment on index public.coding_sessions_user_id_changed_xid_id_idx is 'Serves: sync_changes, a user''s sessions in the order in which they changed; the policies.';
 comment on index public.coding_jobs_user_id_changed_xid_id_idx is 'Serves: sync_changes, a user''s jobs in the order in which they changed; the policies.';
 

@@ -13,6 +13,7 @@ import {
 import { loginUrl } from '@mobvibe/db';
 import { z } from 'zod';
 import type { FlyConfig } from './sandbox/open.ts';
+import type { StorageConfig } from './storage/bucket.ts';
 
 export interface WorkerConfig {
   /**
@@ -35,6 +36,8 @@ export interface WorkerConfig {
   agent: { model?: string | undefined; maxTurns?: number | undefined; maxBudgetUsd?: number | undefined };
   /** Undefined: sandboxes are directories of this machine. */
   fly: FlyConfig | undefined;
+  /** Undefined: what the agent writes stays in its sandbox. */
+  storage: StorageConfig | undefined;
   /** Undefined: the scripted model server. */
   anthropic: { apiKey: string; baseUrl: string } | undefined;
   logLevel: string;
@@ -117,6 +120,7 @@ export function loadWorkerConfig(settings: WorkerSettings = {}): WorkerConfig {
     dataDirectory: resolve(data),
     agent: { model, maxTurns, maxBudgetUsd: maxBudget },
     fly: flyConfig(environment),
+    storage: storageConfig(environment),
     anthropic: ANTHROPIC_API_KEY
       ? { apiKey: ANTHROPIC_API_KEY, baseUrl: ANTHROPIC_BASE_URL ?? 'https://api.anthropic.com' }
       : undefined,
@@ -143,6 +147,12 @@ function flyConfig(environment: Environment): FlyConfig | undefined {
     region: environment.FLY_SANDBOX_REGION,
     previewUrl: environment.FLY_PREVIEW_URL,
   };
+}
+
+function storageConfig(environment: Environment): StorageConfig | undefined {
+  const { SUPABASE_URL: url, SUPABASE_SECRET_KEY, SUPABASE_SERVICE_ROLE_KEY } = environment;
+  const key = SUPABASE_SECRET_KEY ?? SUPABASE_SERVICE_ROLE_KEY;
+  return url && key ? { url, key } : undefined;
 }
 
 function settingsOfEnvironment(): WorkerSettings {

@@ -14,7 +14,8 @@ export interface JobWrites {
   updateSession(update: SessionUpdate): Promise<void>;
   /** One call at a time: each batch says after which it comes. */
   appendEvents(events: { type: string; payload: object }[]): Promise<void>;
-  complete(result: object): Promise<'completed'>;
+  /** `last`: the event that says so. */
+  complete(result: object, last: { type: string; payload: object }): Promise<'completed'>;
   fail(failure: Failure): Promise<'failed' | 'retried' | 'cancelled'>;
   release(tokens: number): Promise<'released'>;
 }
@@ -66,11 +67,14 @@ export function createJobWrites({ queue, lease, backpressure, onAppended }: JobW
       lastSeq = await backpressure.track(retry(() => queue.appendEvents(job, events, lastSeq)));
       onAppended?.(events.length);
     },
-    complete: (result) =>
-      end(['completed'], async () => {
-        await queue.complete(job, result);
+    async complete(result, last) {
+      const outcome = await end(['completed'], async () => {
+        await queue.complete(job, result, last);
         return 'completed';
-      }),
+      });
+      onAppended?.(1);
+      return outcome;
+    },
     fail: (failure) =>
       end(['failed', 'retried', 'cancelled'], async () => {
         const status = await queue.fail(job, failure);

@@ -12,8 +12,10 @@ import { createJobWrites, type JobWrites } from './job-writes.ts';
 import type { Lease, StopReason } from './lease.ts';
 import type { Log } from './log.ts';
 import { isLeaseLost } from './queue/lease-lost.ts';
-import type { Queue, SessionUpdate } from './queue/queue.ts';
-import type { Sandboxes } from './sandbox/sandbox.ts';
+import type { JobSession, Queue, SessionUpdate } from './queue/queue.ts';
+import type { Sandbox, Sandboxes } from './sandbox/sandbox.ts';
+import type { FileStore } from './storage/file-store.ts';
+import { keepFiles } from './storage/keep-files.ts';
 import { inSpan } from './tracing.ts';
 
 /** How an attempt ended, as far as this worker knows. */
@@ -23,6 +25,8 @@ export interface RunJobContext {
   queue: Queue;
   sandboxes: Sandboxes;
   executor: Executor;
+  /** Undefined: what the agent writes stays in its sandbox. */
+  fileStore?: FileStore | undefined;
   jobTimeoutMs: number;
   /** How long an executor that was told to stop may take before its place is given to the next job. */
   executorGraceMs?: number;
@@ -33,8 +37,9 @@ export interface RunJobContext {
   log: Log;
 }
 
-// coding_sessions.metadata holds 256 KiB, and more than the paths of files.
-const MAX_FILES_BYTES = 128 * 1024;
+/** How long the upload of a run's files may take; of one that failed or was stopped, less: its outcome waits. */
+const UPLOAD_MS = 60_000;
+const LAST_UPLOAD_MS = 5_000;
 
 /** Runs one held job to its end: its events appended in order, then the job completed, failed or given back. */
 export async function runJob(lease: Lease, context: RunJobContext): Promise<Outcome> {
@@ -49,6 +54,7 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
   });
   const timeout = setTimeout(() => lease.stop('timeout'), jobTimeoutMs);
   let spent = NO_USAGE;
+  let workplace: Workplace | undefined;
   log.info('job started');
 
   let outcome: Outcome;
@@ -61,6 +67,9 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
       execute(lease, writes, context, {
         ...abandon,
         append: events.emit,
+        onOpened: (opened) => {
+          workplace = opened;
+        },
         reportUsage: (usage) => {
           spent = usage;
         },
@@ -71,10 +80,10 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
     const { summary, usage, cost_usd, turns } = result;
     const duration_ms = Math.round(performance.now() - started);
     const payload = { summary, usage, cost_usd, turns, duration_ms };
-    await events.emit(boundEvent({ type: 'completed', payload }));
+    const last = boundEvent({ type: 'completed', payload });
     await events.drain();
     const stored = storable({ ...payload, summary: summary.slice(0, 2_000) }) as object;
-    outcome = await inSpan('complete', {}, () => writes.complete(stored));
+    outcome = await inSpan('complete', {}, () => writes.complete(stored, last));
   } catch (error) {
     outcome = await conclude(error).catch((second) => {
       // Not even that could be written: the lease runs out, and the reaper takes the job back.
@@ -100,13 +109,31 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
     }
     if (reason === 'cancelled') {
       await say({ type: 'status', payload: { status: 'cancelled', attempt: job.attempt } });
+      await keepWhatIsThere();
       return writes.fail({ ...toFailure(jobError('cancelled')), tokens: tokensOf(spent) });
     }
     const failure = toFailure(stopError(reason, jobTimeoutMs) ?? error);
     log.warn({ code: failure.code, cause: causeOf(error) }, 'job attempt failed');
     const willRetry = failure.retryable && job.attempt < job.maxAttempts;
     await say({ type: 'error', payload: { ...failure, retryable: willRetry } });
+    if (reason !== 'database_error') await keepWhatIsThere();
     return writes.fail({ ...failure, tokens: tokensOf(spent) });
+  }
+
+  // What a run wrote before it failed is worth having: nobody may ever try again.
+  async function keepWhatIsThere(): Promise<void> {
+    const { fileStore: store } = context;
+    if (!workplace || !store) return;
+    // A sandbox that does not answer must not cost the lease.
+    const signal = AbortSignal.timeout(2 * LAST_UPLOAD_MS);
+    const limits = { signal, withinMs: LAST_UPLOAD_MS, isHeld: () => !lease.isLost };
+    const keeping = keepFiles({ ...workplace, ...limits, store, updateSession: writes.updateSession });
+    try {
+      await orAbandon(keeping, signal, { graceMs: 0 });
+    } catch (error) {
+      if (isLeaseLost(error)) throw error;
+      log.warn({ cause: causeOf(error) }, 'the files of a run that failed could not be kept');
+    }
   }
 
   // An event that cannot be written must not keep the outcome from being recorded.
@@ -120,11 +147,21 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
   }
 }
 
+/** Where a run takes place. */
+interface Workplace {
+  session: JobSession;
+  sandbox: Sandbox;
+}
+
+interface ExecuteOptions extends AbandonOptions, Pick<SupervisedExecution, 'append' | 'reportUsage'> {
+  onOpened(workplace: Workplace): void;
+}
+
 async function execute(
   lease: Lease,
   writes: JobWrites,
-  { sandboxes, executor, outputLimits }: RunJobContext,
-  { append, reportUsage, ...abandon }: AbandonOptions & Pick<SupervisedExecution, 'append' | 'reportUsage'>,
+  { sandboxes, executor, outputLimits, fileStore }: RunJobContext,
+  { append, reportUsage, onOpened, ...abandon }: ExecuteOptions,
 ): Promise<ExecutionResult> {
   const { job, signal } = lease;
   const emit = (event: SessionEvent) => append(boundEvent(event));
@@ -136,6 +173,7 @@ async function execute(
     throw isExecutorError(cause) ? cause : jobError('sandbox_unavailable', { cause });
   });
   signal.throwIfAborted();
+  onOpened({ session, sandbox });
   await writes.updateSession({ sandbox_id: sandbox.id });
   const updateSession = (update: SessionUpdate) => writes.updateSession(update);
   const result = await supervise(
@@ -144,25 +182,18 @@ async function execute(
     { limits: outputLimits, ...abandon },
   );
   const { webviewUrl, easUpdateUrl } = await sandbox.preview();
-  await writes.updateSession({
-    metadata: { files: upToBytes(await sandbox.files(), MAX_FILES_BYTES) },
-    ...(webviewUrl && { webview_url: webviewUrl }),
-    ...(easUpdateUrl && { eas_update_url: easUpdateUrl }),
-  });
   const url = webviewUrl ?? easUpdateUrl;
   if (url) {
+    await updateSession({
+      ...(webviewUrl && { webview_url: webviewUrl }),
+      ...(easUpdateUrl && { eas_update_url: easUpdateUrl }),
+    });
     const payload = { url, ...(easUpdateUrl && { eas_update_url: easUpdateUrl }) };
     await emit({ type: 'preview_ready', payload });
   }
+  const isHeld = () => !lease.isLost;
+  await keepFiles({ session, sandbox, store: fileStore, signal, withinMs: UPLOAD_MS, isHeld, updateSession });
   return result;
-}
-
-function upToBytes(lines: string[], most: number): string[] {
-  let size = 0;
-  return lines.filter((line) => {
-    size += Buffer.byteLength(JSON.stringify(line)) + 2;
-    return size <= most;
-  });
 }
 
 const stopReason = (signal: AbortSignal) => (signal.aborted ? (signal.reason as StopReason) : undefined);

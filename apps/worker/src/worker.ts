@@ -23,6 +23,7 @@ import { type Claim, createQueue } from './queue/queue.ts';
 import { runJob } from './run-job.ts';
 import { openSandboxes } from './sandbox/open.ts';
 import type { Sandboxes } from './sandbox/sandbox.ts';
+import { createFileStore } from './storage/file-store.ts';
 import { traceJob } from './tracing.ts';
 import { createWakeup, listen } from './wakeup.ts';
 
@@ -105,6 +106,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
       queue,
       sandboxes,
       executor,
+      fileStore: createFileStore(config.storage, { log, onUpload: metrics.filesStored }),
       jobTimeoutMs: config.jobTimeoutMs,
       backpressure,
       onAppended: metrics.eventsAppended,

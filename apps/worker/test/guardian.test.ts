@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
+import { startGuardian } from '../src/guardian/guardian.ts';
 import { sessionMark } from '../src/sandbox/processes.ts';
 import { type Ended, startCommand } from './command.ts';
 import { createFixture, type Fixture } from './fixture.ts';
@@ -70,6 +71,17 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
     await until(() => !existsSync(directory));
   },
 );
+
+it('what is cut off in the middle of being written marks no process', async () => {
+  // Whatever is empty would be found in every process of the machine, and all of them would be ended.
+  await expect(processesMarked('')).rejects.toThrow('a mark is a variable');
+  const guardian = await startGuardian();
+  const sessionId = randomUUID();
+  await guardian.watch(sessionId);
+  const files = await readdir(guardian.directory);
+  await guardian.close();
+  expect(files).toEqual([sessionMark(sessionId)]);
+});
 
 it('a worker that is killed leaves no process of an agent behind, and no directory', async () => {
   const { id, child, mark } = await runOne();

@@ -12,6 +12,10 @@ export interface BreakableRoute {
   /** Breaks all connections, and refuses new ones until `up`. */
   down(): void;
   up(): void;
+  /** The connections there are stay open, and nothing comes through them any more, either way. */
+  silence(): void;
+  /** From now on each packet takes this much longer. */
+  delay(ms: number): void;
   close(): Promise<void>;
 }
 
@@ -21,6 +25,9 @@ export async function startProxy(url: string): Promise<BreakableRoute> {
   let doomed: string | undefined;
   let lost = 0;
   let isDown = false;
+  let delayMs = 0;
+  /** Connections that nothing comes through. */
+  const silent = new WeakSet<Socket>();
 
   const server = createServer((client) => {
     if (isDown) return client.destroy();
@@ -42,16 +49,23 @@ export async function startProxy(url: string): Promise<BreakableRoute> {
         doomed = undefined;
         swallow = true;
       }
-      upstream.write(data);
+      pass(upstream, data);
     });
     upstream.on('data', (data) => {
-      if (!swallow) return client.write(data);
+      if (!swallow) return pass(client, data);
       lost++;
       end();
     });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+
+  function pass(to: Socket, data: Buffer): void {
+    if (silent.has(to)) return;
+    // Timers of one length fire in the order they were set in.
+    if (delayMs > 0) setTimeout(() => to.writable && to.write(data), delayMs);
+    else to.write(data);
+  }
 
   const cut = () => {
     for (const socket of sockets) socket.destroy();
@@ -69,6 +83,12 @@ export async function startProxy(url: string): Promise<BreakableRoute> {
     },
     up() {
       isDown = false;
+    },
+    silence() {
+      for (const socket of sockets) silent.add(socket);
+    },
+    delay(ms) {
+      delayMs = ms;
     },
     async close() {
       server.close();

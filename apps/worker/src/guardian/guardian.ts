@@ -43,10 +43,11 @@ export async function startGuardian(): Promise<Guardian> {
   child.unref();
   (child.stdin as Socket).on('error', () => {});
   (child.stdin as Socket).unref?.();
-  const marker = (sessionId: string) => join(directory, `${sessionId}.mark`);
+  // The name says it all: a file is there or not, but its content may be cut off when this process is killed.
+  const marker = (sessionId: string) => join(directory, sessionMark(sessionId));
   return {
     directory,
-    watch: (sessionId) => writeFile(marker(sessionId), sessionMark(sessionId), { mode: 0o600 }),
+    watch: (sessionId) => writeFile(marker(sessionId), '', { mode: 0o600 }),
     unwatch: (sessionId) => rm(marker(sessionId), { force: true }),
     async close() {
       await rm(directory, { recursive: true, force: true, maxRetries: 3 });

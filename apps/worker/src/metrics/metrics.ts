@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Claim } from '../queue/queue.ts';
 import type { Outcome } from '../run-job.ts';
+import type { UploadCounts } from '../storage/file-store.ts';
 
 /** What one worker counts of itself, in Prometheus terms. Times are in seconds, as Prometheus wants them. */
 export interface Metrics {
@@ -9,6 +10,7 @@ export interface Metrics {
   jobStarted(): void;
   jobEnded(outcome: Outcome, milliseconds: number): void;
   eventsAppended(count: number): void;
+  filesStored(counts: UploadCounts): void;
 }
 
 // From a query on loopback to an agent that builds an app.
@@ -55,6 +57,12 @@ export function createMetrics(concurrency: number): Metrics {
     help: 'Session events appended',
     registers,
   });
+  const files = new Counter({
+    name: 'mobvibe_worker_files_total',
+    help: 'Files uploaded to Storage, removed from it, and passed over because it cannot have them',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
   return {
     registry,
     claimed(claims, milliseconds) {
@@ -68,6 +76,9 @@ export function createMetrics(concurrency: number): Metrics {
       if (outcome === 'lost') lost.inc();
     },
     eventsAppended: (count) => events.inc(count),
+    filesStored(counts) {
+      for (const [outcome, count] of Object.entries(counts)) files.inc({ outcome }, count);
+    },
   };
 }
 

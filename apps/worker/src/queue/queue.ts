@@ -36,6 +36,7 @@ export interface SessionUpdate {
   sandbox_id?: string;
   webview_url?: string;
   eas_update_url?: string;
+  storage_prefix?: string;
   /** Merged into what is there, key by key. */
   metadata?: Record<string, unknown>;
 }
@@ -68,7 +69,8 @@ export interface Queue {
   /** The jobs that this worker holds, also those whose claim was never answered. */
   held(): Promise<Claim[]>;
   heartbeat(jobs: ClaimedJob[]): Promise<Heartbeat[]>;
-  complete(job: ClaimedJob, result: object): Promise<void>;
+  /** `last`: the event that says so, appended together with the end of the job or not at all. */
+  complete(job: ClaimedJob, result: object, last?: { type: string; payload: object }): Promise<void>;
   /** @returns `pending` when the job will be tried again. */
   fail(job: ClaimedJob, failure: Failure): Promise<JobStatus>;
   /** @param tokens what the attempt spent */
@@ -97,10 +99,12 @@ export function createQueue(pool: Pick<pg.Pool, 'query'>, workerId: string, leas
     items.map(({ job }) => job.attempt),
   ];
 
-  const complete = createFencedBatch<{ job: ClaimedJob; result: object }, void>(async (items) => {
-    await pool.query('select private.complete_jobs($1, $2, $3, $4::jsonb[])', [
+  type Completion = { job: ClaimedJob; result: object; last: object | undefined };
+  const complete = createFencedBatch<Completion, void>(async (items) => {
+    await pool.query('select private.complete_jobs($1, $2, $3, $4::jsonb[], $5::jsonb[])', [
       ...token(items),
       items.map(({ result }) => JSON.stringify(result)),
+      items.some(({ last }) => last) ? items.map(({ last }) => last && JSON.stringify([last])) : null,
     ]);
     return items.map(() => undefined);
   });
@@ -157,7 +161,7 @@ export function createQueue(pool: Pick<pg.Pool, 'query'>, workerId: string, leas
       );
       return rows;
     },
-    complete: (job, result) => complete({ job, result }),
+    complete: (job, result, last) => complete({ job, result, last }),
     fail: (job, failure) => fail({ job, failure }),
     release: (job, tokens = 0) => release({ job, tokens }),
     async endOf(job) {

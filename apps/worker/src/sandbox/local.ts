@@ -1,15 +1,14 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { CommandError, errorCode } from '@mobvibe/cli';
 import { z } from 'zod';
-import { listFiles } from './machine/files.mjs';
+import { fingerprint, listFiles, openFile } from './machine/files.mjs';
 import { isInside, realTarget } from './machine/paths.mjs';
 import { PREVIEW_FILE, readPreview } from './preview.ts';
 import { endProcesses, sessionMark } from './processes.ts';
-import type { Sandbox, Sandboxes } from './sandbox.ts';
+import { MAX_FILES, type Sandbox, type Sandboxes } from './sandbox.ts';
 
-const MAX_FILES = 500;
 const MAX_PREVIEW_BYTES = 16 * 1024;
 const ID_PREFIX = 'local:';
 /** Beside the project: whose sandbox this is. */
@@ -82,15 +81,35 @@ function sandbox(sessionId: string, root: string): Sandbox {
     project,
     home: join(root, 'home'),
     async preview() {
-      const file = await realTarget(join(project, PREVIEW_FILE)).catch(() => undefined);
-      // The agent made it: it could be a link to anywhere, or a pipe that nobody writes to.
-      if (!file || !isInside(file, project)) return {};
-      const found = await stat(file).catch(() => undefined);
-      if (!found?.isFile() || found.size > MAX_PREVIEW_BYTES) return {};
-      return readPreview(await readFile(file, 'utf8'), true);
+      const content = await readInside(project, PREVIEW_FILE, MAX_PREVIEW_BYTES);
+      return readPreview(content?.toString('utf8'), true);
     },
     files: async () => (await listFiles(project, MAX_FILES)).map((path) => relative(project, path)).sort(),
+    async fingerprints(mostBytes) {
+      const found = [];
+      for (const path of await listFiles(project, MAX_FILES)) {
+        const known = await fingerprint(path, mostBytes);
+        if (known) found.push({ path: relative(project, path), ...known });
+      }
+      return found;
+    },
+    async *read(paths, mostBytes) {
+      for (const path of paths) yield { path, content: await readInside(project, path, mostBytes) };
+    },
   };
+}
+
+/** A file of the project, whatever the agent put there; undefined where there is none, or it leads out of it. */
+async function readInside(project: string, path: string, mostBytes: number): Promise<Buffer | undefined> {
+  const target = await realTarget(join(project, path)).catch(() => undefined);
+  if (!target || !isInside(target, project)) return undefined;
+  const file = await openFile(target);
+  if (!file) return undefined;
+  try {
+    return (await file.stat()).size > mostBytes ? undefined : await file.readFile();
+  } finally {
+    await file.close();
+  }
 }
 
 async function readLabel(file: string): Promise<z.infer<typeof label> | undefined> {

@@ -1,6 +1,25 @@
 import type { Machine } from './machine/machine.ts';
 import type { Preview } from './preview.ts';
 
+/** At most so many files of an app are listed. */
+export const MAX_FILES = 500;
+
+/** What tells whether a file changed. */
+export interface Fingerprint {
+  /** Relative to the project. */
+  path: string;
+  /** In bytes. */
+  size: number;
+  /** SHA-256 in base64url; undefined where the file is larger than was asked for. */
+  hash?: string | undefined;
+}
+
+export interface FileContent {
+  path: string;
+  /** Undefined where there is no such file in the project any more, or it is larger than was asked for. */
+  content: Buffer | undefined;
+}
+
 /** Where one session's agent works. */
 export interface Sandbox {
   /** Stored as coding_sessions.sandbox_id: the kind of sandbox, a colon, its id among those. */
@@ -15,6 +34,10 @@ export interface Sandbox {
   preview(): Promise<Preview>;
   /** Paths of the app's files, relative to `project`, sorted; without dependencies and version control. */
   files(): Promise<string[]>;
+  /** The same files, each with its hash, unless it is larger than `mostBytes`. */
+  fingerprints(mostBytes: number): Promise<Fingerprint[]>;
+  /** Reads files of the project, one after the other, in that order. No link leads it out of the project. */
+  read(paths: string[], mostBytes: number): AsyncIterable<FileContent>;
 }
 
 /** What a sandbox needs to know of its session. */

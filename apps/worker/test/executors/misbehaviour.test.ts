@@ -41,7 +41,12 @@ async function workUntilIdle(executor: Executor, config: Partial<WorkerConfig> =
   const worker = await startWorker({
     target: describeTarget(loginUrl('mobvibe_worker', { url: db.url })),
     // One place: a job that kept it would keep the next one waiting.
-    config: { ...loadWorkerConfig({ data, lease: 30, concurrency: 1 }), anthropic: undefined, ...config },
+    config: {
+      ...loadWorkerConfig({ data, lease: 30, concurrency: 1 }),
+      anthropic: undefined,
+      storage: undefined,
+      ...config,
+    },
     log: createLog({ level: 'silent' }),
     untilIdle: true,
     executor,

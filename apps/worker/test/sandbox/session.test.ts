@@ -38,7 +38,7 @@ async function work(command: string): Promise<void> {
   modelApi = await openScriptedModelApi({ script: calling(bash(command)) });
   const worker = await startWorker({
     target: describeTarget(loginUrl('mobvibe_worker', { url: db.url })),
-    config: { ...loadWorkerConfig({ data, lease: 10, poll: 60 }), anthropic: undefined },
+    config: { ...loadWorkerConfig({ data, lease: 10, poll: 60 }), anthropic: undefined, storage: undefined },
     log: createLog({ level: 'silent' }),
     untilIdle: true,
     executor: createClaudeExecutor({ modelApi, system: { PATH: process.env.PATH ?? '' } }),

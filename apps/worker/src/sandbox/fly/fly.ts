@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { jobError } from '../../executor/job-errors.ts';
 import { type Exec, openMachine } from '../machine/machine.ts';
 import { PREVIEW_FILE, PREVIEW_PORT, readPreview } from '../preview.ts';
-import type { Sandbox, Sandboxes, SandboxSession } from '../sandbox.ts';
+import { MAX_FILES, type Sandbox, type Sandboxes, type SandboxSession } from '../sandbox.ts';
 import {
   createFlyClient,
   type FlyClientOptions,
@@ -32,7 +32,6 @@ export interface FlySandboxesOptions extends FlyClientOptions {
 }
 
 const ID_PREFIX = 'fly:';
-const MAX_FILES = 500;
 const ATTEMPTS = 5;
 
 /**
@@ -123,6 +122,8 @@ export function openFlySandboxes(options: FlySandboxesOptions): Sandboxes {
         return { ...(serving && { webviewUrl: webviewUrl(id, options) }), ...readPreview(content) };
       },
       files: () => machine.files(MAX_FILES),
+      fingerprints: (mostBytes) => machine.fingerprints(MAX_FILES, mostBytes),
+      read: (paths, mostBytes) => machine.fetch(paths, mostBytes),
     };
   }
 

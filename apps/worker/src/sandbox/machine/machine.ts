@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { jobError } from '../../executor/job-errors.ts';
+import type { FileContent, Fingerprint } from '../sandbox.ts';
 import { programCommand } from './program.ts';
 
 /**
@@ -57,6 +58,9 @@ export interface Machine {
   glob(path?: string, matches?: string): Promise<string[]>;
   grep(search: SearchOptions): Promise<string>;
   files(most: number): Promise<string[]>;
+  fingerprints(most: number, mostBytes: number): Promise<Fingerprint[]>;
+  /** The contents of files, in that order, as many in one call as there is room for. */
+  fetch(paths: string[], mostBytes: number): AsyncIterable<FileContent>;
   /** What a file says, if it is there, and whether something serves the port. */
   preview(file: string, port: number): Promise<{ content?: string | undefined; serving: boolean }>;
   /** The lines kept under a name; empty when there are none. */
@@ -83,10 +87,17 @@ const progress = z.object({ done: z.boolean(), exitCode: z.int().nullable().opti
 const opened = z.object({ project: z.string(), home: z.string() });
 const previewAnswer = z.object({ content: z.string().optional(), serving: z.boolean() });
 const page = z.object({ gzip: z.string(), next: z.int().nullable() });
+const fingerprints = z.array(
+  z.object({ path: z.string(), size: z.int().nonnegative(), hash: z.string().max(64).optional() }),
+);
+const piece = z.object({ length: z.int().nonnegative(), ends: z.boolean(), isThere: z.boolean() });
+const fetched = z.object({ pieces: z.array(piece).min(1), gzip: z.string() });
 
 /** How long one call waits for a command; far enough below the minute at which an API gives a call up. */
 const WAIT_MS = 20_000;
 const APPEND_BYTES = 256 * 1024;
+/** More than one answer has room for. */
+const MAX_FETCHED = 2 * 1024 * 1024;
 
 /**
  * Takes a machine over for a session: whatever an earlier holder left running is ended, and its calls are refused
@@ -144,6 +155,32 @@ export async function openMachine(exec: Exec, sessionId: string): Promise<Machin
     glob: (path, matches) => call(paths, 'glob', { path, matches }),
     grep: (search) => call(z.string(), 'grep', search),
     files: (most) => call(paths, 'files', { most }),
+    fingerprints: (most, mostBytes) => call(fingerprints, 'fingerprints', { most, mostBytes }),
+    async *fetch(paths, mostBytes) {
+      let parts: Buffer[] = [];
+      let offset = 0;
+      for (let next = 0; next < paths.length; ) {
+        const request = { paths: paths.slice(next), offset, mostBytes };
+        const { pieces, gzip } = await call(fetched, 'fetch', request);
+        const bytes = gunzipSync(Buffer.from(gzip, 'base64'), { maxOutputLength: MAX_FETCHED });
+        let at = 0;
+        for (const { length, ends, isThere } of pieces) {
+          const path = paths[next];
+          const part = bytes.subarray(at, at + length);
+          if (path === undefined || (part.length === 0 && !ends) || offset + length > mostBytes) {
+            throw jobError('sandbox_failed', { cause: 'fetch: pieces that make no file' });
+          }
+          parts.push(part);
+          at += length;
+          offset += length;
+          if (!ends) continue;
+          yield { path, content: isThere ? Buffer.concat(parts) : undefined };
+          next++;
+          offset = 0;
+          parts = [];
+        }
+      }
+    },
     preview: (file, port) => call(previewAnswer, 'preview', { file, port }),
     async loadTranscript(name) {
       const parts: Buffer[] = [];

@@ -34,6 +34,8 @@ export async function endProcesses(mark) {
 
 /** @param {ProcessEntry[]} table @param {string} mark */
 function marked(table, mark) {
+  // Every process carries the empty text.
+  if (!/^\w+=/.test(mark)) throw new Error('a mark is a variable: NAME=value');
   const found = new Set(table.filter((entry) => entry.environment.includes(mark)).map(({ pid }) => pid));
   for (let before = -1; before !== found.size; ) {
     before = found.size;

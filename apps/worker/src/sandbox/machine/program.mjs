@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
-import { listFiles } from './files.mjs';
+import { fingerprint, listFiles, openFile } from './files.mjs';
 import { countLineChanges } from './line-diff.mjs';
 import { isInside, realTarget } from './paths.mjs';
 import { endProcesses } from './processes.mjs';
@@ -22,7 +22,7 @@ const MAX_OUTPUT = 30_000;
 const MAX_READ = 60_000;
 const MAX_LINE = 2_000;
 const MAX_FOUND = 10_000;
-const TRANSCRIPT_PAGE = 1024 * 1024;
+const PAGE = 1024 * 1024;
 
 /** What the caller may be told as it stands. */
 class Refusal extends Error {}
@@ -65,6 +65,10 @@ async function call() {
       return searchFiles(input);
     case 'files':
       return (await listFiles(project, input.most)).map((path) => relative(project, path)).sort();
+    case 'fingerprints':
+      return fingerprints(input);
+    case 'fetch':
+      return fetchFiles(input);
     case 'preview':
       return preview(input);
     case 'load':
@@ -355,6 +359,48 @@ async function searchFiles({ pattern, path, matches, ignoreCase, mode, before = 
   return shown.slice(0, limit).join('\n').slice(0, MAX_READ);
 }
 
+/** @param {{ most: number, mostBytes: number }} request */
+async function fingerprints({ most, mostBytes }) {
+  const found = [];
+  for (const path of await listFiles(project, most)) {
+    const known = await fingerprint(path, mostBytes);
+    if (known) found.push({ path: relative(project, path), ...known });
+  }
+  return found;
+}
+
+/**
+ * As much of these files as one answer has room for, the first of them from `offset` on: what of each, and the bytes.
+ * @param {{ paths: string[], offset: number, mostBytes: number }} request
+ */
+async function fetchFiles({ paths, offset, mostBytes }) {
+  /** @type {{ length: number, ends: boolean, isThere: boolean }[]} */
+  const pieces = [];
+  const parts = [];
+  let room = PAGE;
+  for (const given of paths) {
+    const path = await inProject(given).catch(() => undefined);
+    const file = path && (await openFile(path));
+    if (!file) {
+      pieces.push({ length: 0, ends: true, isThere: false });
+      continue;
+    }
+    try {
+      const from = pieces.length === 0 ? offset : 0;
+      const isThere = (await file.stat()).size <= mostBytes;
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(room), 0, isThere ? room : 0, from);
+      const ends = !isThere || bytesRead < room;
+      pieces.push({ length: bytesRead, ends, isThere });
+      parts.push(buffer.subarray(0, bytesRead));
+      room -= bytesRead;
+      if (!ends) break;
+    } finally {
+      await file.close();
+    }
+  }
+  return { pieces, gzip: gzipSync(Buffer.concat(parts)).toString('base64') };
+}
+
 /** @param {{ file: string, port?: number }} request */
 async function preview({ file, port }) {
   const path = await inProject(file);
@@ -385,7 +431,7 @@ async function loadTranscript({ name, offset }) {
   if (!file) return { gzip: '', next: null };
   try {
     const { size } = await file.stat();
-    const length = Math.max(0, Math.min(TRANSCRIPT_PAGE, size - offset));
+    const length = Math.max(0, Math.min(PAGE, size - offset));
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
     const next = offset + bytesRead;
     const gzip = gzipSync(buffer.subarray(0, bytesRead)).toString('base64');

@@ -8,6 +8,8 @@ export interface Run {
   /** Rounds before those, of which nothing is kept. */
   warmup: number;
   quick: boolean;
+  /** The one of the benchmark's `parts` to measure; undefined: all. */
+  only?: string | undefined;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
 }
@@ -18,5 +20,7 @@ export interface Benchmark {
   description: string;
   /** Rounds by default, and with --quick. */
   rounds: { full: number; quick: number };
+  /** What --only may name, where the benchmark can be measured in parts. */
+  parts?: readonly string[];
   run(run: Run): Promise<Pick<Result, 'rows' | 'groups'>>;
 }

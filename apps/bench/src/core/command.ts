@@ -14,6 +14,7 @@ export interface Flags {
   json?: true;
   quick?: true;
   rounds?: string;
+  only?: string;
   out?: string;
   assert?: true;
   allowRemote?: true;
@@ -21,9 +22,10 @@ export interface Flags {
 
 /** Adds `pnpm bench <name>`. */
 export function addBenchmark(cli: Command, benchmark: Benchmark): void {
-  const { name, description, rounds } = benchmark;
-  cli
-    .command(name)
+  const { name, description, rounds, parts } = benchmark;
+  const command = cli.command(name);
+  if (parts) command.addOption(command.createOption('--only <part>', 'measure one part').choices(parts));
+  command
     .description(description)
     .option('--quick', `a first impression (${rounds.quick} rounds)`)
     .option('--rounds <n>', `how often each contender has its turn (default: ${rounds.full})`)
@@ -38,7 +40,7 @@ export function addBenchmark(cli: Command, benchmark: Benchmark): void {
 export async function runBenchmark(benchmark: Benchmark, flags: Flags): Promise<void> {
   if (flags.json) beQuiet();
   const result = await withInterrupt((signal) => measure(benchmark, flags, signal));
-  const out = flags.out ?? (flags.quick ? undefined : join(repositoryRoot, 'bench', 'results'));
+  const out = flags.out ?? (flags.quick || flags.only ? undefined : join(repositoryRoot, 'bench', 'results'));
   if (out) for (const path of await writeResult(out, result)) say(`written: ${path}`);
   process.stdout.write(flags.json ? `${JSON.stringify(result)}\n` : `${showResult(result)}\n`);
 
@@ -64,6 +66,7 @@ async function measure(benchmark: Benchmark, flags: Flags, signal: AbortSignal):
         rounds,
         warmup: Math.min(rounds - 1, WARMUP),
         quick,
+        only: flags.only,
         signal,
       });
       const { commit: checkedOut, ...rest } = before;

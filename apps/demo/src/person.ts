@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import type { Target } from '@mobvibe/cli';
 import type { ServiceClient } from '@mobvibe/db';
+import { SEED_PASSWORD } from '@mobvibe/seed';
+import bcrypt from 'bcryptjs';
 
 /** The person of the demo: always the same account, so that a second run finds it again. */
 const person = {
@@ -9,15 +13,27 @@ const person = {
   tier: 'team',
 } as const;
 
-/** Signs the person up, as Supabase Auth would; the trigger makes the profile. Returns the user's id. */
-export async function signUp(client: ServiceClient): Promise<string> {
+export interface Person {
+  id: string;
+  email: string;
+  password: string;
+}
+
+/**
+ * Signs the person up, as Supabase Auth would; the trigger makes the profile. The password is that of the sample data;
+ * on a database that others can reach, a new one that nobody learns.
+ */
+export async function signUp(client: ServiceClient, to: Target): Promise<Person> {
   const { id, email, displayName, tier } = person;
+  const password = to.isLocal ? SEED_PASSWORD : randomUUID();
+  const encryptedPassword = await bcrypt.hash(password, to.isLocal ? 4 : 10);
   const now = new Date();
   await client.user.upsert({
     where: { id },
     create: {
       ...{ id, email, aud: 'authenticated', role: 'authenticated' },
       instanceId: '00000000-0000-0000-0000-000000000000',
+      encryptedPassword,
       emailConfirmedAt: now,
       // Supabase Auth answers 500 at sign-in where one of these is null.
       ...{ confirmationToken: '', recoveryToken: '', emailChangeTokenNew: '', emailChange: '' },
@@ -25,8 +41,8 @@ export async function signUp(client: ServiceClient): Promise<string> {
       rawUserMetaData: { display_name: displayName },
       ...{ createdAt: now, updatedAt: now },
     },
-    update: {},
+    update: { encryptedPassword },
   });
   await client.profile.update({ where: { id }, data: { tier } });
-  return id;
+  return { id, email, password };
 }

@@ -1,11 +1,5 @@
 import { createAppClient } from '@mobvibe/db';
-
-/** An event as the phone receives it. */
-export interface PhoneEvent {
-  seq: bigint;
-  type: string;
-  payload: Record<string, unknown>;
-}
+import type { PhoneEvent } from './followed.ts';
 
 export type Phone = ReturnType<typeof openPhone>;
 
@@ -22,7 +16,7 @@ export function openPhone(databaseUrl: string, userId: string) {
     enqueue: async (sessionId: string, prompt: string) =>
       (await mine.codingJob.create({ data: { sessionId, prompt, priority: 20 }, select })).id,
     eventsSince: (sessionId: string, seq: bigint) =>
-      mine.$queryRaw<PhoneEvent[]>`
+      mine.$queryRaw<(PhoneEvent & { seq: bigint })[]>`
         select seq, type::text, payload from public.events_since(${sessionId}::uuid, ${seq})`,
     job: (id: string) =>
       mine.codingJob.findUniqueOrThrow({ where: { id }, select: { status: true, errorMessage: true } }),

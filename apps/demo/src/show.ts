@@ -1,5 +1,5 @@
 import { colors } from '@mobvibe/cli';
-import type { PhoneEvent } from './phone.ts';
+import type { PhoneEvent } from './followed.ts';
 
 const WIDTH = 100;
 

@@ -14,12 +14,16 @@ import {
 } from '@mobvibe/cli';
 import { createServiceClient, loginUrl } from '@mobvibe/db';
 import { deploy } from '@mobvibe/db/commands';
-import { startStack } from '@mobvibe/local';
+import { startStack, stopStack } from '@mobvibe/local';
 import { applyLayer, setLoginPasswords } from '@mobvibe/rls-sql';
 import { seed } from '@mobvibe/seed';
+import { type Page, servePage } from '@mobvibe/web';
 import { createLog, loadWorkerConfig, startWorker } from '@mobvibe/worker';
-import { follow } from './follow.ts';
-import { signUp } from './person.ts';
+import { type DemoApi, openApi, signIn } from './api.ts';
+import { followLive } from './follow-live.ts';
+import { followPolling } from './follow-polling.ts';
+import type { PhoneEvent } from './followed.ts';
+import { type Person, signUp } from './person.ts';
 import { openPhone } from './phone.ts';
 import { showEvent } from './show.ts';
 
@@ -29,10 +33,16 @@ export interface WalkOptions {
   data?: string | undefined;
   allowRemote: boolean;
   signal: AbortSignal;
+  /** Called at the end with everything still running, which ends when this does. */
+  linger?: ((summary: WalkSummary) => Promise<void>) | undefined;
 }
 
 export interface WalkSummary {
   database: string;
+  /** Where the page is, while this runs; null without an API. */
+  page: string | null;
+  /** How the events came. */
+  followed: 'realtime' | 'polling';
   job: { id: string; status: string; error: string | null };
   events: number;
   files: { path: string; bytes: number }[];
@@ -42,17 +52,21 @@ export interface WalkSummary {
 }
 
 /** The whole walk: database, schema, sample data, a job as a signed-in user, a worker, its events and its files. */
-export async function walk({ prompt, data, allowRemote, signal }: WalkOptions): Promise<WalkSummary> {
+export async function walk({ prompt, data, allowRemote, signal, linger }: WalkOptions): Promise<WalkSummary> {
   const started = performance.now();
   const since = () => Math.round(performance.now() - started);
-  const to = await prepare(allowRemote, signal);
-
-  const client = createServiceClient({ url: to.url, poolSize: 2 });
-  const closers: (() => Promise<unknown>)[] = [() => client.$disconnect()];
+  const closers: (() => Promise<unknown>)[] = [];
   try {
-    const userId = await signUp(client);
-    const phone = openPhone(to.url, userId);
+    const { to, api } = await prepare({ allowRemote, signal, closers, stopsStack: Boolean(linger) });
+    const client = createServiceClient({ url: to.url, poolSize: 2 });
+    closers.push(() => client.$disconnect());
+    const person = await signUp(client, to);
+    const phone = openPhone(to.url, person.id);
     closers.push(() => phone.hangUp());
+    const supabase = api && (await signIn(api, person));
+    if (supabase) closers.push(() => supabase.realtime.disconnect());
+    const page = api && (await openPage(api, person, to));
+    if (page) closers.push(() => page.close());
     await phone.cancelOpenSessions();
     const projectId = await phone.createProject('Demo');
     const sessionId = await phone.openSession(projectId);
@@ -60,48 +74,69 @@ export async function walk({ prompt, data, allowRemote, signal }: WalkOptions): 
     const ready = since();
     say(`\nThe phone asks: “${prompt}”\n`);
 
-    const config = loadWorkerConfig({ concurrency: 1, data });
+    const storage = api?.secret ? { url: api.url, key: api.secret } : undefined;
+    const config = { ...loadWorkerConfig({ concurrency: 1, data }), storage };
     const worker = await startWorker({
       target: describe(loginUrl('mobvibe_worker', { url: to.url })),
       config,
-      jobs: 1,
+      ...(!linger && { jobs: 1 }),
       log: createLog({ level: 'error' }),
     });
     closers.push(() => worker.stop());
 
     let events = 0;
     let firstEvent = 0;
-    const job = await follow(
-      phone,
-      sessionId,
-      jobId,
-      (event) => {
+    const following = {
+      ...{ sessionId, jobId, signal },
+      onEvent: (event: PhoneEvent) => {
         firstEvent ||= since();
         events += 1;
         say(showEvent(event));
       },
-      signal,
-    );
-    await worker.done;
+    };
+    const job = await (supabase ? followLive(supabase, following) : followPolling(phone, following));
+    if (!linger) await worker.done;
 
     const files = await listFiles(join(config.dataDirectory, 'sessions', sessionId, 'project'));
     const rows = await countRows(phone.mine, client);
-    return {
+    const summary: WalkSummary = {
       database: to.description,
+      page: page?.url ?? null,
+      followed: supabase ? 'realtime' : 'polling',
       job: { id: jobId, status: job.status, error: job.errorMessage },
       events,
       files,
       rows,
       milliseconds: { ready, first_event: firstEvent, total: since() },
     };
+    await linger?.(summary);
+    return summary;
   } finally {
     for (const close of closers.reverse()) await close().catch(() => {});
   }
 }
 
-async function prepare(allowRemote: boolean, signal: AbortSignal): Promise<Target> {
+async function openPage(api: DemoApi, { email, password }: Person, to: Target): Promise<Page> {
+  const hint = to.isLocal ? { email, password } : undefined;
+  const page = await servePage({ supabaseUrl: api.url, publishableKey: api.key, hint });
+  say(`the page: ${page.url}${hint ? ` (sign in as ${email}, password ${password})` : ''}`);
+  return page;
+}
+
+interface PrepareOptions {
+  allowRemote: boolean;
+  signal: AbortSignal;
+  /** What ends what is started here. */
+  closers: (() => Promise<unknown>)[];
+  /** Whether a local stack that is started here ends with the rest. */
+  stopsStack: boolean;
+}
+
+async function prepare(options: PrepareOptions): Promise<{ to: Target; api: DemoApi | undefined }> {
+  const { allowRemote, signal, closers, stopsStack } = options;
   if (!databaseIsGiven()) {
     const { already, port } = await startStack({ progress: { step, say }, signal });
+    if (stopsStack && !already) closers.push(() => stopStack({ progress: { step, say } }));
     say(`local stack: ${already ? 'already running' : 'started'}, on port ${port}`);
   }
   const to = target('migration');
@@ -118,7 +153,9 @@ async function prepare(allowRemote: boolean, signal: AbortSignal): Promise<Targe
     }),
   );
   signal.throwIfAborted();
-  await step('sample data', async () => {
+  // After the migrations, so that PostgREST knows every table from the start.
+  const opening = openApi(to, signal);
+  const seeding = step('sample data', async () => {
     const client = createServiceClient({ url: to.url, poolSize: 2 });
     try {
       await seed(client, { scale: 'ci' });
@@ -126,7 +163,11 @@ async function prepare(allowRemote: boolean, signal: AbortSignal): Promise<Targe
       await client.$disconnect();
     }
   });
-  return to;
+  const [opened, seeded] = await Promise.allSettled([opening, seeding]);
+  if (opened.status === 'rejected') throw opened.reason;
+  if (opened.value) closers.push(opened.value.close);
+  if (seeded.status === 'rejected') throw seeded.reason;
+  return { to, api: opened.value };
 }
 
 async function listFiles(directory: string): Promise<WalkSummary['files']> {

@@ -3,9 +3,13 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type { PageConfig } from '@mobvibe/web';
+import { createClient } from '@supabase/supabase-js';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import WebSocket from 'ws';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import type { WalkSummary } from '../src/walk.ts';
 
@@ -41,13 +45,14 @@ test('shows a prompt becoming an app, as often as it is run', async () => {
     expect(code).toBe(0);
     const summary: WalkSummary = JSON.parse(stdout);
     expect(summary.job).toMatchObject({ status: 'completed', error: null });
+    expect(summary.followed).toBe('realtime');
     expect(summary.files.map(({ path }) => path)).toContain('App.tsx');
     const events = summary.rows.find(({ table }) => table === 'session_events');
     // The user sees the events of the own sessions and no others, though the sample data holds many.
     expect(events?.visible).toBe(run * summary.events);
     expect(events?.total).toBeGreaterThan(events?.visible ?? 0);
   }
-});
+}, 90_000);
 
 test('interrupted, it gives the job back and says so', async () => {
   const { child, ended } = demo();
@@ -60,7 +65,7 @@ test('interrupted, it gives the job back and says so', async () => {
           )
         ).rowCount,
       {
-        timeout: 25_000,
+        timeout: 60_000,
       },
     )
     .toBeGreaterThan(0);
@@ -72,4 +77,44 @@ test('interrupted, it gives the job back and says so', async () => {
     "select status, attempt from public.coding_jobs where prompt like 'A notes app%' and created_at > now() - interval '1 minute'",
   );
   expect(rows).toEqual([{ status: 'pending', attempt: 0 }]);
-});
+}, 90_000);
+
+test('with --watch, page and worker stay until Ctrl-C, and then nothing is left', async () => {
+  const { child, ended } = demo('--json', '--watch', '--prompt', 'A notes app');
+  const [line] = await once(createInterface(child.stdout), 'line');
+  const summary: WalkSummary = JSON.parse(line);
+  const page = summary.page as string;
+  expect(await (await fetch(page)).text()).toContain('<title>MobVibe</title>');
+  const { supabaseUrl, publishableKey, hint } = (await (
+    await fetch(`${page}/config.json`)
+  ).json()) as PageConfig;
+  const person = createClient(supabaseUrl, publishableKey, { realtime: { transport: WebSocket as never } });
+  expect(await person.auth.signInWithPassword(hint as { email: string; password: string })).toMatchObject({
+    error: null,
+  });
+  const { data: first } = await person
+    .from('coding_jobs')
+    .select('session_id')
+    .eq('id', summary.job.id)
+    .single();
+  const { data: next, error } = await person
+    .from('coding_jobs')
+    .insert({ session_id: first?.session_id, prompt: 'Add a search box' })
+    .select('id')
+    .single();
+  expect(error).toBeNull();
+  await expect
+    .poll(
+      async () =>
+        (await person.from('coding_jobs').select('status').eq('id', next?.id).single()).data?.status,
+      {
+        timeout: 30_000,
+      },
+    )
+    .toBe('completed');
+  child.kill('SIGINT');
+  const { stderr, code } = await ended;
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  for (const url of [page, supabaseUrl]) await expect(fetch(url)).rejects.toThrow('fetch failed');
+}, 90_000);

@@ -1,20 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Phone, PhoneEvent } from './phone.ts';
+import { FINAL, type Followed, type FollowedJob } from './followed.ts';
+import type { Phone } from './phone.ts';
 
 const POLL_MS = 100;
-const FINAL = ['completed', 'failed', 'cancelled'];
 
 /**
- * Shows a session's events to `onEvent` as they arrive, until its job has ended and the last event is shown.
- * Until the Realtime gateway exists, the phone asks again and again for what follows the last seq it knows.
+ * Shows a session's events where there is no API: the database is asked again and again for what follows the last seq.
  */
-export async function follow(
+export async function followPolling(
   phone: Phone,
-  sessionId: string,
-  jobId: string,
-  onEvent: (event: PhoneEvent) => void,
-  signal: AbortSignal,
-): Promise<Awaited<ReturnType<Phone['job']>>> {
+  { sessionId, jobId, onEvent, signal }: Followed,
+): Promise<FollowedJob> {
   let seq = 0n;
   for (;;) {
     signal.throwIfAborted();

@@ -88,17 +88,16 @@ test('a damaged cursor begins anew; a stranger’s shows nothing', async () => {
 test('a repeated insert makes one row, and says so; another’s id is refused', async () => {
   const [phone, other] = [await stack.phone(), await stack.phone()];
   const [project, session, job] = [randomUUID(), randomUUID(), randomUUID()];
-  const inserts = () => [
-    createOnce(phone.client, 'projects', { id: project, name: 'Made offline' }),
-    createOnce(phone.client, 'coding_sessions', { id: session, project_id: project }),
-    createOnce(phone.client, 'coding_jobs', { id: job, session_id: session, prompt: 'A list of notes' }),
+  const inserts = [
+    () => createOnce(phone.client, 'projects', { id: project, name: 'Made offline' }),
+    () => createOnce(phone.client, 'coding_sessions', { id: session, project_id: project }),
+    () =>
+      createOnce(phone.client, 'coding_jobs', { id: job, session_id: session, prompt: 'A list of notes' }),
   ];
-  const once = [];
-  for (const insert of [0, 1, 2]) {
-    const [first, second] = [await inserts()[insert], await inserts()[insert]];
-    once.push([first, second]);
+  for (const insert of inserts) {
+    expect(await insert()).toBe(true);
+    expect(await insert()).toBe(false);
   }
-  expect(once.map(([, second]) => second)).toEqual([false, false, false]);
   const { rows } = await stack.database.sql.query(
     `select (select count(*) from public.projects where user_id = $1)::int as projects,
        (select count(*) from public.coding_sessions where user_id = $1)::int as sessions,

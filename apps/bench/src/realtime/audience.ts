@@ -40,12 +40,17 @@ export async function createAudience(options: {
       });
       // A private join right after createClient would be made as anon.
       await client.realtime.setAuth();
-      await new Promise<void>((live) => {
-        followSession(client, job.sessionId, ({ seq }) => arrived(seq), {
-          onStatus: (status) => status === 'live' && live(),
+      return new Promise<{ leave(): Promise<unknown> }>((live) => {
+        const followed = followSession(client, job.sessionId, ({ seq }) => arrived(seq), {
+          onStatus: (status) => {
+            if (status === 'live') live({ leave });
+          },
         });
+        const leave = async () => {
+          await followed.close();
+          await client.realtime.disconnect();
+        };
       });
-      return client;
     }),
   );
 
@@ -64,7 +69,7 @@ export async function createAudience(options: {
       await next(seq);
     },
     close: async () => {
-      await Promise.all(phones.map((client) => client.realtime.disconnect()));
+      await Promise.all(phones.map((phone) => phone.leave()));
     },
   };
 }

@@ -8,12 +8,16 @@ set search_path = '', pg_temp
 -- Statistics of a queue are stale most of the time: the plan must not depend on them.
 set enable_seqscan = off
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_window integer := p_limit + p_limit / 4 + 20;
-  v_seen integer;
+  v_window integer := p_limit;
   v_ahead uuid[];
+  v_places tid[];
+  v_waking_places tid[];
+  v_sessions uuid[];
   v_found integer;
+  v_is_last boolean;
   v_claimed integer := 0;
 begin
   -- Nobody waits for the disk: a claim that a crash takes back leaves a pending job, and any effect of its holder that
@@ -23,32 +27,28 @@ begin
   -- The queue is read in its order, and further each time not enough is found: what waits for its session, or for
   -- its user's limit, is passed over at the cost of a look.
   while v_claimed < p_limit loop
-    -- Materialized, here and below: the planner may run a bare sub-select with a limit many times and claim too much.
-    with ahead as materialized (
-      select j.id, j.user_id, j.session_id, j.priority, j.created_at
+    -- The lock on the profile serialises claims of one user, so that what is counted below holds. No more owners are
+    -- locked than jobs are wanted, so that those who claim at the same time leave each other the rest.
+    select array_agg(a.id), count(*) into v_ahead, v_found
+    from (
+      select j.id
       from public.coding_jobs as j
+      join public.profiles as u on u.id = j.user_id
       where j.status = 'pending' and j.available_at <= now()
       order by j.priority desc, j.created_at, j.id
       limit v_window
-    ),
-    -- Only the first of each session, or the others would use up the limit.
-    first as materialized (
-      select distinct on (a.session_id) a.id, a.user_id from ahead as a
-      order by a.session_id, a.priority desc, a.created_at, a.id
-    ),
-    -- The lock on the profile serialises claims of one user, so that what is counted below holds.
-    owner as materialized (
-      select u.id from public.profiles as u
-      where u.id = any (array(select distinct f.user_id from first as f))
-      for no key update skip locked
-    )
-    select (select count(*) from ahead), array(select f.id from first as f join owner as o on o.id = f.user_id)
-    into v_seen, v_ahead;
+      for no key update of u skip locked
+    ) as a;
+    exit when v_found = 0;
+    v_is_last := v_found < v_window;
 
     -- A statement of its own, so that its snapshot sees what the last holder of those locks committed.
-    return query
     with waiting as materialized (
-      select j.ctid as place, j.user_id, j.session_id, j.priority, j.created_at, j.id, s.status, s.last_activity_at
+      -- Only the first of each session, or the others would use up the limit.
+      select distinct on (j.session_id)
+        j.ctid as place, j.user_id, j.session_id, j.priority, j.created_at, j.id,
+        -- What is active stays so for at least a minute: a second write would say nothing new.
+        s.status = 'pending' or s.last_activity_at < now() - interval '10 seconds' as wakes
       from public.coding_jobs as j
       join public.coding_sessions as s on s.id = j.session_id
       where j.id = any (v_ahead)
@@ -59,14 +59,15 @@ begin
           select from public.coding_jobs as busy
           where busy.user_id = j.user_id and busy.session_id = j.session_id and busy.status = 'processing'
         )
+      order by j.session_id, j.priority desc, j.created_at, j.id
     ),
-    ranked as materialized (
+    ranked as (
       select w.*,
         row_number() over (partition by w.user_id order by w.priority desc, w.created_at, w.id) as rank
       from waiting as w
     ),
     chosen as materialized (
-      select r.*, l.session_ttl
+      select r.place, r.session_id, r.wakes
       from ranked as r
       join public.profiles as u on u.id = r.user_id
       join private.tier_limits as l on l.tier = u.tier
@@ -75,35 +76,39 @@ begin
       )
       order by r.priority desc, r.created_at, r.id
       limit p_limit - v_claimed
-    ),
+    )
+    select array_agg(c.place) filter (where not c.wakes), array_agg(c.place) filter (where c.wakes),
+      array_agg(c.session_id) filter (where c.wakes)
+    into v_places, v_waking_places, v_sessions
+    from chosen as c;
+
     -- Locks in the order profile, project, session, job, as everywhere. A session that is locked is about to end.
-    inactive as materialized (
-      select s.id, c.session_ttl
-      from chosen as c
-      join public.coding_sessions as s on s.id = c.session_id
-      -- What is active stays so for at least a minute: a second write would say nothing new.
-      where c.status = 'pending' or c.last_activity_at < now() - interval '10 seconds'
-      for no key update of s skip locked
-    ),
-    activated as (
-      update public.coding_sessions as s
-      set status = 'active',
-          started_at = coalesce(s.started_at, now()),
-          last_activity_at = now(),
-          expires_at = now() + i.session_ttl,
-          updated_at = now()
-      from inactive as i
-      where s.id = i.id
-      returning s.id
-    ),
-    free as materialized (
+    if v_sessions is not null then
+      with free as materialized (
+        select s.id from public.coding_sessions as s
+        where s.id = any (v_sessions) and s.status in ('pending', 'active') and s.deleted_at is null
+        for no key update skip locked
+      ),
+      activated as (
+        update public.coding_sessions as s
+        set status = 'active',
+            started_at = coalesce(s.started_at, now()),
+            last_activity_at = now(),
+            expires_at = now() + l.session_ttl,
+            updated_at = now()
+        from free as f, public.profiles as u, private.tier_limits as l
+        where s.id = f.id and u.id = s.user_id and l.tier = u.tier
+        returning s.id
+      )
+      select v_places || array_agg(t.place) into v_places
+      from unnest(v_waking_places, v_sessions) as t (place, session_id)
+      where t.session_id in (select a.id from activated as a);
+    end if;
+
+    return query
+    with free as materialized (
       select j.ctid as place from public.coding_jobs as j
-      where j.ctid = any (array(
-          select c.place from chosen as c
-          where c.status = 'active' and c.last_activity_at >= now() - interval '10 seconds'
-            or c.session_id in (select a.id from activated as a)
-        ))
-        and j.lease_expires_at is null and j.completed_at is null
+      where j.ctid = any (v_places) and j.lease_expires_at is null and j.completed_at is null
       for no key update skip locked
     ),
     claimed as (
@@ -114,6 +119,7 @@ begin
           claimed_at = now(),
           lease_expires_at = now() + p_lease,
           updated_at = now(),
+          changed_xid = pg_current_xact_id(),
           error_code = null,
           error_message = null
       where j.ctid = any (array(select f.place from free as f))
@@ -123,7 +129,7 @@ begin
     get diagnostics v_found = row_count;
     v_claimed := v_claimed + v_found;
 
-    exit when v_seen < v_window;
+    exit when v_is_last;
     v_window := v_window * 4;
   end loop;
 

@@ -10,6 +10,7 @@ set search_path = '', pg_temp
 -- Statistics of a queue are stale most of the time: the plan must not depend on them.
 set enable_seqscan = off
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_done uuid[];
@@ -44,7 +45,8 @@ begin
   ),
   done as (
     update public.coding_jobs as j
-    set status = 'completed', result = g.result, completed_at = now(), lease_expires_at = null, updated_at = now()
+    set status = 'completed', result = g.result, completed_at = now(), lease_expires_at = null, updated_at = now(),
+        changed_xid = pg_current_xact_id()
     from given as g
     -- Only what is processing has a lease. The status itself would let the planner walk the index of all that is.
     where j.id = g.id and j.attempt = g.attempt and j.worker_id = p_worker_id and j.lease_expires_at is not null
@@ -58,8 +60,10 @@ begin
       set worker_id = excluded.worker_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
           outcome = excluded.outcome, error_code = null, error = null
   )
-  select array_agg(d.id) into v_done from done as d;
-  perform private.refuse_lost(array(select unnest(p_job_ids) except select unnest(v_done)));
+  select coalesce(array_agg(d.id), '{}') into v_done from done as d;
+  if cardinality(v_done) < cardinality(p_job_ids) then
+    perform private.refuse_lost(array(select unnest(p_job_ids) except select unnest(v_done)));
+  end if;
 end
 $$;
 

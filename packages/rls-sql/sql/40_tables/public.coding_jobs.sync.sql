@@ -6,15 +6,7 @@ create or replace trigger coding_jobs_stamp_change
     error_message, max_attempts, priority, idempotency_key, session_id, prompt
   on public.coding_jobs
   for each row
-  when (
-    (old.status, old.attempt, old.claimed_at, old.available_at, old.cancel_requested_at, old.completed_at,
-      old.result, old.error_code, old.error_message, old.max_attempts, old.priority, old.idempotency_key,
-      old.session_id, old.prompt)
-    is distinct from
-    (new.status, new.attempt, new.claimed_at, new.available_at, new.cancel_requested_at, new.completed_at,
-      new.result, new.error_code, new.error_message, new.max_attempts, new.priority, new.idempotency_key,
-      new.session_id, new.prompt)
-  )
+  when (new.changed_xid is distinct from pg_current_xact_id())
   execute function private.stamp_change();
 comment on trigger coding_jobs_stamp_change on public.coding_jobs is 'For each column that sync_changes gives, and none that every heartbeat writes.';
 

@@ -260,6 +260,20 @@ describe('the end of a job', () => {
     });
   });
 
+  test('release_jobs ends a job that was to be cancelled', async () => {
+    const user = await db.createUser();
+    const job = await enqueue(user, await createSession(user));
+    await db.asWorker((client) => claim(client));
+    await db.asUser(user, (client) =>
+      client.query('update public.coding_jobs set cancel_requested_at = now() where id = $1', [job]),
+    );
+    await db.asWorker(async (client) => {
+      await client.query('select private.release_jobs($1, $2, $3)', ['w1', [job], [1]]);
+      expect(await claim(client, 'w2')).toEqual([]);
+    });
+    expect(await jobRow(job)).toMatchObject({ status: 'cancelled', error_code: 'cancelled', attempt: 1 });
+  });
+
   test('reap_expired_jobs takes back what nobody heartbeats, until the attempts are used up', async () => {
     const user = await db.createUser();
     const job = await enqueue(user, await createSession(user), { maxAttempts: 1 });

@@ -17,7 +17,8 @@ export interface JobWrites {
   /** `last`: the event that says so. */
   complete(result: object, last: { type: string; payload: object }): Promise<'completed'>;
   fail(failure: Failure): Promise<'failed' | 'retried' | 'cancelled'>;
-  release(tokens: number): Promise<'released'>;
+  /** `cancelled`: that was asked, and nobody is to begin it again. */
+  release(tokens: number): Promise<'released' | 'cancelled'>;
 }
 
 export interface JobWritesOptions {
@@ -81,7 +82,7 @@ export function createJobWrites({ queue, lease, backpressure, onAppended }: JobW
         return OUTCOMES[status as keyof typeof OUTCOMES] ?? 'failed';
       }),
     release: (tokens) =>
-      end(['released'], async () => {
+      end(['released', 'cancelled'], async () => {
         await queue.release(job, tokens);
         return 'released';
       }),

@@ -66,6 +66,16 @@ test.for<[part: string, targets: number, groups: Record<string, string[]>]>([
       'no-op jobs under an old snapshot, in batches of 100': three,
     },
   ],
+  [
+    'broadcasts',
+    0,
+    {
+      'no-op jobs, with and without the broadcasts to the devices of their owners': [
+        'ours',
+        'ours, without broadcasts',
+      ],
+    },
+  ],
   ['processes', 0, { 'no-op jobs, several processes, in batches of 100': ['1 process', '2 processes'] }],
 ])(
   'measures %s with every contender, and leaves no database behind',

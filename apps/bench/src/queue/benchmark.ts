@@ -6,6 +6,7 @@ import { createCalibration } from './calibrate.ts';
 import { openGraphileWorker } from './contenders/graphile-worker.ts';
 import { makeSessions, openOurs } from './contenders/ours.ts';
 import { openPgBoss } from './contenders/pg-boss.ts';
+import { measureBroadcasts } from './parts/broadcasts.ts';
 import { measureEnqueue } from './parts/enqueue.ts';
 import { makeFinished, measureFinished } from './parts/finished.ts';
 import { measureLatency } from './parts/latency.ts';
@@ -23,6 +24,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<Group[]>> = {
   enqueue: measureEnqueue,
   snapshot: measureOldSnapshot,
   processes: measureProcesses,
+  broadcasts: measureBroadcasts,
 };
 const FINISHED = 'finished';
 

@@ -21,6 +21,8 @@ export interface Ours extends QueueContender {
   addWithId(id: string): Promise<unknown>;
   /** Says in the registry whether a worker waits for jobs: then each insert has to wake it. */
   setIdle(idle: boolean): Promise<void>;
+  /** Runs `task` while changes of a job or a session are not broadcast to their owner's devices. */
+  withoutBroadcasts<T>(task: () => Promise<T>): Promise<T>;
 }
 
 export interface Session {
@@ -107,6 +109,12 @@ export async function openOurs({ target, admin, name = 'ours', keepEnded }: Ours
     return rows[0]?.ended ?? 0;
   }
 
+  const setBroadcasts = (state: 'enable' | 'disable') =>
+    sql.query(
+      `alter table public.coding_jobs ${state} trigger coding_jobs_broadcast_update;
+       alter table public.coding_sessions ${state} trigger coding_sessions_broadcast_update;`,
+    );
+
   return {
     name,
     url: target.url,
@@ -141,6 +149,14 @@ export async function openOurs({ target, admin, name = 'ours', keepEnded }: Ours
         `update private.workers set last_seen_at = now(), idle_since = case when $1 then now() end where stopped_at is null`,
         [idle],
       );
+    },
+    async withoutBroadcasts(task) {
+      await setBroadcasts('disable');
+      try {
+        return await task();
+      } finally {
+        await setBroadcasts('enable');
+      }
     },
     async close() {
       await queue.unregister();

@@ -1,6 +1,6 @@
 import { applyLayer, readSqlFiles, type SqlFile, verifyLayer } from '@mobvibe/rls-sql';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dumpCatalog } from '../harness/catalog.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 
@@ -149,6 +149,30 @@ describe('apply', () => {
     }
     expect((await dumpCatalog(db.sql)).filter((line) => !line.includes('rls_sql'))).toEqual(before);
     expect(await verifyLayer(db.sql)).toEqual([]);
+  });
+
+  test('goes on when an apply to another database of the server has just changed a role', async () => {
+    await db.sql.query('drop schema rls_sql cascade');
+    const other = new pg.Client({ connectionString: db.url });
+    await other.connect();
+    try {
+      await other.query('begin');
+      await other.query("alter role mobvibe_app set statement_timeout = '8s'");
+      const applying = applyLayer(db.sql);
+      await vi.waitFor(
+        async () => {
+          const { rows } = await other.query(
+            'select from pg_locks where not granted and transactionid is not null and pid <> pg_backend_pid()',
+          );
+          expect(rows.length).toBeGreaterThan(0);
+        },
+        { timeout: 20_000 },
+      );
+      await other.query('commit');
+      expect((await applying).applied).toContain('10_roles/mobvibe_app.sql');
+    } finally {
+      await other.end();
+    }
   });
 
   test('a connection that dies half-way changes nothing', async () => {

@@ -1,4 +1,5 @@
 import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
+import pRetry from 'p-retry';
 import type { ClientBase } from 'pg';
 import { readCatalog } from './catalog.ts';
 import { type Changes, changesOf } from './changes.ts';
@@ -37,7 +38,20 @@ export interface ApplyResult {
  * they were made, are not run again; what no file declares any more is dropped.
  * @throws CommandError when an object was changed by hand (unless `repair`), a file fails, or a rule is broken.
  */
-export async function applyLayer(client: ClientBase, options: ApplyOptions = {}): Promise<ApplyResult> {
+export const applyLayer = (client: ClientBase, options: ApplyOptions = {}): Promise<ApplyResult> =>
+  pRetry(() => applyOnce(client, options), {
+    retries: 5,
+    minTimeout: 50,
+    randomize: true,
+    shouldRetry: ({ error }) => isRoleContested(error),
+  });
+
+/** Roles belong to the server, the lock to one database: an apply to another database changed the same role. */
+const isRoleContested = ({ cause }: Error): boolean =>
+  cause instanceof Error &&
+  /^tuple concurrently (updated|deleted)$|pg_authid_rolname_index/.test(cause.message);
+
+async function applyOnce(client: ClientBase, options: ApplyOptions): Promise<ApplyResult> {
   await client.query('begin');
   try {
     await lockLayer(client, options.onWait);

@@ -1,12 +1,27 @@
-import { beQuiet, program, refuseRemote, runCommand, say, step, target, withConnection } from '@mobvibe/cli';
-import { createServiceClient } from '@mobvibe/db';
-import { type CleanSummary, clean, SEED_PASSWORD, type SeedSummary, seed } from './index.ts';
-import { DEFAULTS, dataSetOf } from './options.ts';
+import {
+  beQuiet,
+  CommandError,
+  program,
+  refuseRemote,
+  runCommand,
+  say,
+  step,
+  target,
+  withConnection,
+} from '@mobvibe/cli';
+import { DEFAULTS, dataSetOf, type SeedOptions } from './options.ts';
+import { SEED_PASSWORD } from './password.ts';
+import { progressOn } from './progress.ts';
 import { scales } from './scales/index.ts';
+import { clean, type RunOptions, type SeedTarget, seed } from './seed.ts';
+import type { CleanSummary, SeedSummary } from './summary.ts';
 import { count, printTable } from './table.ts';
 
 interface Flags {
-  scale: string;
+  scale?: string;
+  users?: string;
+  sessions?: string;
+  events?: string;
   seed: string;
   now: string;
   clean?: true;
@@ -21,40 +36,46 @@ const cli = program(
   'seed',
   'Fills the database with sample data: the same rows for the same options, everywhere.',
 )
-  .option('--scale <name>', `how much: ${scaleHelp.join(', ')}`, DEFAULTS.scale)
+  .option(
+    '--scale <name>',
+    `how much: ${scaleHelp.join('; ')} (default: ${DEFAULTS.scale}, or mvp with a size)`,
+  )
+  .option('--users <n>', 'another size of mvp or growth; what is left out of the three keeps its proportion')
+  .option('--sessions <n>', 'likewise')
+  .option('--events <n>', 'likewise')
   .option('--seed <number>', 'which data set; several can stand side by side', String(DEFAULTS.seed))
   .option('--now <time>', 'the moment that the data set takes for the present', DEFAULTS.now)
   .option('--clean', 'remove the data set: its users with everything they own, and nothing else')
   .option('--dry-run', 'say what would be done, and do nothing')
   .option('--allow-remote', 'touch a database that is not on this machine')
   .option('--json', 'print the summary as JSON')
-  .action(async (flags: Flags) => {
-    if (flags.json) beQuiet();
-    const dryRun = Boolean(flags.dryRun);
-    const { scale, seed: number, now, name } = dataSetOf(flags);
-    const options = { scale, seed: number, now, dryRun };
-
+  .action(async ({ clean: isClean, dryRun, allowRemote, json, ...flags }: Flags) => {
+    if (json) beQuiet();
+    const { scale, seed: number, now, name, bulk } = dataSetOf(flags);
+    const dataSet = { scale, seed: number, now, ...bulk?.size };
     const to = target('runtime');
-    say(`${flags.clean ? 'removing' : 'seeding'} ${name} ${dryRun ? '(dry run) ' : ''}on ${to.description}`);
-    if (!dryRun)
-      refuseRemote(to, flags.clean ? 'removing sample data' : 'seeding', Boolean(flags.allowRemote));
+    say(`${isClean ? 'removing' : 'seeding'} ${name} ${dryRun ? '(dry run) ' : ''}on ${to.description}`);
+    if (!dryRun) refuseRemote(to, isClean ? 'removing sample data' : 'seeding', Boolean(allowRemote));
     // Says what is wrong with the URL; Prisma would only say that something is.
     await withConnection(to, async () => {});
 
-    const client = createServiceClient({ url: to.url, poolSize: 1 });
-    try {
-      if (flags.clean) {
-        const summary = await step(name, () => clean(client, options));
-        if (flags.json) printJson(summary);
+    const work = async (signal?: AbortSignal) => {
+      const run = <Summary>(task: (to: SeedTarget, options: SeedOptions & RunOptions) => Promise<Summary>) =>
+        step(name, (shown) =>
+          task(to, { ...dataSet, dryRun: Boolean(dryRun), signal, onProgress: progressOn(shown) }),
+        );
+      if (isClean) {
+        const summary = await run(clean);
+        if (json) printJson(summary);
         else describeClean(summary);
       } else {
-        const summary = await step(name, () => seed(client, options));
-        if (flags.json) printJson(summary);
+        const summary = await run(seed);
+        if (json) printJson(summary);
         else describeSeed(summary);
       }
-    } finally {
-      await client.$disconnect();
-    }
+    };
+    // One transaction ends with the process, and nothing of it is left.
+    await (bulk ? withInterrupt(work) : work());
   });
 
 function describeSeed({ tables, added, hash, users, dryRun }: SeedSummary): void {
@@ -79,7 +100,30 @@ function describeClean({ tables, removed, dryRun }: CleanSummary): void {
 }
 
 function printJson(summary: object): void {
-  process.stdout.write(`${JSON.stringify(summary)}\n`);
+  const peakMemoryMiB = Math.ceil(process.resourceUsage().maxRSS / 1024);
+  process.stdout.write(`${JSON.stringify({ ...summary, peakMemoryMiB })}\n`);
+}
+
+/** Runs `task`; Ctrl-C aborts it, and is what is reported then, whatever broke because of it. */
+async function withInterrupt(task: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const interrupted = new AbortController();
+  const interrupt = (signal: NodeJS.Signals) => {
+    // Asked twice, it does not wait; the transaction ends with the connection.
+    if (interrupted.signal.aborted) process.exit(130);
+    const exitCode = signal === 'SIGINT' ? 130 : 143;
+    interrupted.abort(
+      new CommandError('interrupted', 'the same command again goes on where this one stopped', { exitCode }),
+    );
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  try {
+    await task(interrupted.signal);
+  } catch (error) {
+    interrupted.signal.throwIfAborted();
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
 }
 
 await runCommand(cli);

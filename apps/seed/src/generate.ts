@@ -1,52 +1,17 @@
-import type { Tier } from '@mobvibe/db';
 import type { DataSet } from './options.ts';
-import { passwordHash } from './password.ts';
 import { join, type Rows } from './rows.ts';
-import { emailOf, rowsOf, userIdOf } from './rows-of.ts';
-import { scales } from './scales/index.ts';
-import type { UserScenario } from './scenario.ts';
+import { bulk } from './scales/bulk/bulk.ts';
+import { ci } from './scales/ci.ts';
+import { type SeededUser, usersOf } from './users-of.ts';
 import { workersOf } from './workers.ts';
-
-/** A user of a data set, and how many rows are its own. */
-export interface SeededUser {
-  /** What it shows: `free`, `pro`, `team`, `enterprise`, `rtl`, `anonymous`, `newcomer`. */
-  key: string;
-  id: string;
-  /** Null for an anonymous user, who cannot sign in again; everybody else does with SEED_PASSWORD. */
-  email: string | null;
-  tier: Tier;
-  projects: number;
-  sessions: number;
-  jobs: number;
-  events: number;
-}
-
-/** A data set, user by user. Nothing but its name and its `now` decide: no clock, no database, no locale. */
-export function* generateUsers(dataSet: DataSet): Generator<{ user: SeededUser; rows: Rows }> {
-  const encryptedPassword = passwordHash(dataSet);
-  for (const scenario of scales[dataSet.scale].users(dataSet)) {
-    const rows = rowsOf(dataSet, scenario, encryptedPassword);
-    yield { user: seededUser(dataSet, scenario, rows), rows };
-  }
-}
 
 /** A whole data set, for scales that fit into memory. */
 export function generate(dataSet: DataSet): { users: SeededUser[]; rows: Rows } {
-  const users = [...generateUsers(dataSet)];
+  const scale = dataSet.bulk ? bulk : ci;
+  const users = [...usersOf(dataSet, scale)];
   const rows = join(users.map((generated) => generated.rows));
   return {
     users: users.map((generated) => generated.user),
-    rows: { ...rows, workers: workersOf(dataSet) },
+    rows: { ...rows, workers: workersOf(dataSet, scale.workers(dataSet)) },
   };
 }
-
-const seededUser = (dataSet: DataSet, scenario: UserScenario, rows: Rows): SeededUser => ({
-  key: scenario.key,
-  id: userIdOf(dataSet, scenario.key),
-  email: emailOf(dataSet, scenario),
-  tier: scenario.tier,
-  projects: rows.projects.length,
-  sessions: rows.sessions.length,
-  jobs: rows.jobs.length,
-  events: rows.events.length,
-});

@@ -8,33 +8,27 @@ import type {
   User,
 } from '@mobvibe/db';
 import { stableId, timeOrderedId } from './identity.ts';
-import type { DataSet } from './options.ts';
+import type { NamedDataSet } from './options.ts';
 import { type Identity, join, noRows, type Rows } from './rows.ts';
 import {
   type Ago,
   type AttemptScenario,
   type JobScenario,
-  lengthOf,
-  minutes,
   type ProjectScenario,
   type SessionScenario,
   seconds,
   type UserScenario,
 } from './scenario.ts';
 import { sessionTtl } from './tier-limits.ts';
+import { backoff, LEASE, lengthOfAttempt, SWEEP } from './times.ts';
 import { workerId } from './workers.ts';
 
 const INSTANCE_ID = '00000000-0000-0000-0000-000000000000';
-const LEASE = seconds(30);
 const HEARTBEAT: Ago = seconds(4);
-/** From the last event of an attempt to its recorded end. */
-const LAST_FLUSH = 80;
-/** How late the sweep finds what has expired. */
-const SWEEP = seconds(20);
 
 /** What every row of one user needs to know. */
 interface Context {
-  dataSet: DataSet;
+  dataSet: NamedDataSet;
   scenario: UserScenario;
   userId: string;
   at(ago: Ago): Date;
@@ -42,14 +36,14 @@ interface Context {
   id(path: string, createdAt: Date): string;
 }
 
-export const userIdOf = (dataSet: DataSet, key: string): string => stableId(dataSet, `users/${key}`);
+export const userIdOf = (dataSet: NamedDataSet, key: string): string => stableId(dataSet, `users/${key}`);
 
 /** Nobody gets mail there: example.com is reserved, its subdomains included. */
-export const emailOf = ({ name }: DataSet, { key, isAnonymous }: UserScenario): string | null =>
+export const emailOf = ({ name }: NamedDataSet, { key, isAnonymous }: UserScenario): string | null =>
   isAnonymous ? null : `${key}@${name}.example.com`;
 
 /** The rows that a user's scenario leaves behind in every table, by the rules of the queue's SQL functions. */
-export function rowsOf(dataSet: DataSet, scenario: UserScenario, encryptedPassword: string): Rows {
+export function rowsOf(dataSet: NamedDataSet, scenario: UserScenario, encryptedPassword: string): Rows {
   const userId = userIdOf(dataSet, scenario.key);
   const context: Context = {
     dataSet,
@@ -166,8 +160,9 @@ function sessionRows(context: Context, project: Project, parent: string, scenari
 
   const events = runs
     .flatMap((run) => run.events)
-    .sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime())
-    .map((event, index) => ({ ...event, seq: BigInt(index + 1) }));
+    .sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime());
+  // In place: there are far more events than anything else.
+  for (const [index, event] of events.entries()) event.seq = BigInt(index + 1);
 
   const startedAt = earliest(attempts.map((attempt) => attempt.startedAt));
   const lastActivityAt = latest([
@@ -245,7 +240,7 @@ function jobRows(context: Context, sessionId: string, path: string, scenario: Jo
 
   const attempts = scenario.attempts.map((attempt, index): JobAttempt => {
     const startedAt = at(attempt.started);
-    const endedAt = endOfAttempt(attempt, startedAt);
+    const endedAt = attempt.outcome === 'running' ? null : later(startedAt, lengthOfAttempt(attempt));
     return {
       jobId: id,
       userId,
@@ -310,12 +305,6 @@ function jobRows(context: Context, sessionId: string, path: string, scenario: Jo
   return { ...noRows(), jobs: [job], attempts, events };
 }
 
-function endOfAttempt({ outcome, events }: AttemptScenario, startedAt: Date): Date | null {
-  if (outcome === 'running') return null;
-  const lastEvent = later(startedAt, lengthOf(events));
-  return later(lastEvent, outcome === 'expired' ? LEASE + SWEEP : LAST_FLUSH);
-}
-
 function statusOf(outcome: AttemptScenario['outcome'] | undefined, cancelAsked: boolean): JobStatus {
   switch (outcome) {
     case undefined:
@@ -331,11 +320,11 @@ function statusOf(outcome: AttemptScenario['outcome'] | undefined, cancelAsked: 
   }
 }
 
-// The delay at first, then the backoff of the last retry: three quarters of its range, which is halved by jitter.
+// The delay at first, then the backoff of the last retry.
 function availableAt(createdAt: Date, delay: number, attempts: JobAttempt[]): Date {
   const retried = attempts.filter(({ outcome }) => outcome === 'retried' || outcome === 'expired').at(-1);
   if (!retried?.endedAt) return later(createdAt, delay);
-  return later(retried.endedAt, Math.min(seconds(2 ** retried.attempt), minutes(5)) * 0.75);
+  return later(retried.endedAt, backoff(retried.attempt));
 }
 
 interface Result {

@@ -60,7 +60,8 @@ export interface JobScenario {
 }
 
 export interface AttemptScenario {
-  worker: WorkerKey;
+  /** A key of the scale's workers. */
+  worker: string;
   started: Ago;
   outcome: AttemptOutcome | 'running';
   error?: { code: string; message: string };
@@ -76,8 +77,6 @@ export interface EventScenario {
 
 /** What jsonb gives back unchanged: no undefined, no bigint, no date. */
 export type Payload = { [key: string]: string | number | boolean | null | string[] | Payload };
-
-export type WorkerKey = 'running' | 'stopped' | 'lost';
 
 /** How long the events of an attempt took. */
 export const lengthOf = (events: EventScenario[]): number =>

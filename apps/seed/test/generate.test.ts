@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Payloads } from '../../worker/src/events/event.ts';
+import { JOB_ERRORS } from '../../worker/src/executor/job-errors.ts';
+import { failures } from '../src/content/phrases.ts';
 import { generate } from '../src/generate.ts';
 import { contentHash } from '../src/hash.ts';
 import { SEED_PASSWORD, seededUsers } from '../src/index.ts';
@@ -61,13 +63,29 @@ describe('the rows of a data set', () => {
 });
 
 it.each([
-  [{ scale: 'huge' }, '--scale is not one of: ci'],
+  [{ scale: 'huge' }, '--scale is not one of: ci, mvp, growth'],
   [{ seed: '1.5' }, '--seed is not a whole number'],
   [{ seed: -1 }, '--seed is not a whole number'],
   [{ now: 'yesterday' }, '--now is not a time'],
   [{ now: '2026-01-15' }, '--now is not a time'],
+  [{ users: 0 }, '--users is not a whole number from 1 to 1,000,000'],
+  [{ sessions: 'many' }, '--sessions is not a whole number from 0'],
+  [{ events: 1.5 }, '--events is not a whole number from 0'],
+  [{ events: '' }, '--events is not a whole number from 0'],
+  [{ scale: 'ci', users: 5 }, '--scale ci has no size to choose'],
+  [{ users: 5, sessions: 10, events: 50_000 }, '50000 --events are too many for 10 --sessions'],
 ])('%j is refused: %s', (options, problem) => {
   expect(() => dataSetOf(options)).toThrow(problem);
+});
+
+it.each([
+  [{ users: 50 }, 'mvp-1-50-500-5000'],
+  [{ events: 1_000_000 }, 'mvp-1-10000-100000-1000000'],
+  [{ users: 10, events: 50 }, 'mvp-1-10-100-50'],
+  [{ scale: 'growth', users: 2 }, 'growth-1-2-20-1000'],
+  [{ scale: 'mvp', seed: 2, users: 1_000, sessions: 10_000, events: 100_000 }, 'mvp-2'],
+])('%j is called %s', (options, name) => {
+  expect(dataSetOf(options)).toMatchObject({ name });
 });
 
 it('tells what agents do in the events of the worker', () => {
@@ -89,7 +107,7 @@ it('tells what agents do in the events of the worker', () => {
     error: { code: '', message: '', retryable: true },
     completed: { summary: '', usage, cost_usd: 0, turns: 1, duration_ms: 1 },
   };
-  const { events } = generate(dataSetOf()).rows;
+  const events = [...generate(dataSetOf()).rows.events, ...generate(dataSetOf({ users: 40 })).rows.events];
   expect(new Set(events.map(({ type }) => type))).toEqual(new Set(Object.keys(examples)));
   for (const { type, payload } of events) {
     const { error, ...told } = payload as Record<string, unknown>;
@@ -103,6 +121,12 @@ const shapeOf = (value: unknown): unknown => {
   const named = Object.entries(value).filter(([name]) => name !== 'input');
   return Object.fromEntries(named.map(([name, inner]) => [name, shapeOf(inner)]));
 };
+
+it('blames failures on what a worker would', () => {
+  expect(failures.length).toBeGreaterThan(2);
+  for (const { code, message, retryable } of failures)
+    expect(JOB_ERRORS[code]).toEqual({ message, retryable });
+});
 
 const contentHashInput = (): string =>
   JSON.stringify(generate(dataSetOf()).rows, (_, value) =>

@@ -14,8 +14,18 @@ beforeAll(async () => {
   // Rules must hold whatever the dice say.
   for (const number of [1, 2, 3, 4, 5]) await seed(client, { seed: number });
   await client.$disconnect();
+  await seed(db, { scale: 'mvp' });
+  // Much of one thing and little of another.
+  for (const [users, sessions, events] of [
+    [1, 60, 5],
+    [3, 0, 0],
+    [2, 3, 3_000],
+    [40, 400, 0],
+  ] as const) {
+    await seed(db, { scale: 'growth', users, sessions, events });
+  }
   await db.sql.query("select set_config('test.now', $1, false)", [DEFAULTS.now]);
-});
+}, 180_000);
 afterAll(() => db.drop());
 
 describe('every row of every seed', () => {
@@ -24,6 +34,23 @@ describe('every row of every seed', () => {
     const { rows } = await db.sql.query(readFileSync(new URL(file, directory), 'utf8'));
     expect(rows, 'rows that break the rule').toEqual([]);
   });
+});
+
+it('gives each size what it asks for', async () => {
+  const { rows } = await db.sql.query(`
+    select split_part(split_part(u.email, '@', 2), '.', 1) as name, count(distinct u.id)::integer as users,
+      count(s.id)::integer as sessions, coalesce(sum(s.last_event_seq), 0)::integer as events
+    from auth.users as u
+    left join public.coding_sessions as s on s.user_id = u.id
+    where u.email not like '%@ci-%'
+    group by 1 order by 1`);
+  expect(rows).toEqual([
+    { name: 'growth-1-1-60-5', users: 1, sessions: 60, events: 5 },
+    { name: 'growth-1-2-3-3000', users: 2, sessions: 3, events: 3_000 },
+    { name: 'growth-1-3-0-0', users: 3, sessions: 0, events: 0 },
+    { name: 'growth-1-40-400-0', users: 40, sessions: 400, events: 0 },
+    { name: 'mvp-1', users: 1_000, sessions: 10_000, events: 100_000 },
+  ]);
 });
 
 it('shows every value of every enum', async () => {
@@ -114,7 +141,39 @@ describe('it shows', () => {
       "from private.workers where stopped_at is null and last_seen_at < current_setting('test.now')::timestamptz - interval '1 day'",
     ],
   ];
-  it.each(edges)('%s', async (_, query) => {
+  const shapes: [what: string, query: string][] = [
+    [
+      'a few users with much of everything',
+      `from (
+         select count(*) as sessions, ntile(20) over (order by count(*) desc) as twentieth
+         from public.coding_sessions as s join public.profiles as u on u.id = s.user_id
+         where u.email like '%@mvp-1.example.com' group by s.user_id
+       ) as each_user
+       having sum(sessions) filter (where twentieth = 1) > 0.4 * sum(sessions)`,
+    ],
+    [
+      'sessions ten times as long as others',
+      `from public.coding_sessions having max(last_event_seq) > 10 *
+         percentile_disc(0.5) within group (order by last_event_seq)`,
+    ],
+    [
+      'priorities that few use',
+      `from public.coding_jobs having count(*) filter (where priority = 0) between 0.8 * count(*) and 0.95 * count(*)
+         and count(distinct priority) >= 8`,
+    ],
+    [
+      'a user of many jobs at work and one waiting',
+      `from public.coding_jobs where status in ('pending', 'processing') group by user_id having count(*) > 1`,
+    ],
+    [
+      'every kind of event in every month of the span',
+      `from (
+         select date_trunc('month', created_at) as month, count(distinct type) as types
+         from public.session_events where created_at > '2025-11-01' and created_at < '2026-01-16' group by 1
+       ) as months having count(*) = 3 and min(types) = 9`,
+    ],
+  ];
+  it.each([...edges, ...shapes])('%s', async (_, query) => {
     const { rows } = await db.sql.query(`select 1 ${query} limit 1`);
     expect(rows).toHaveLength(1);
   });

@@ -1,10 +1,10 @@
-import { BarChart } from 'echarts/charts';
+import { BarChart, LineChart } from 'echarts/charts';
 import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import type { Group, Result } from './result.ts';
 
-use([BarChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
+use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
 const WIDTH = 900;
 const LABELS = 270;
@@ -12,10 +12,15 @@ const BAR = 34;
 const HEAD = 44;
 const FOOT = 40;
 const LEGEND = 36;
+const CURVE = 150;
+const CURVE_LABELS = 70;
 
-/** The medians and 95th percentiles of each group as bars, in one SVG. */
+/**
+ * The medians and 95th percentiles of each group in one SVG: as bars, or as curves where the contenders are one thing
+ * in several sizes.
+ */
 export function chart({ benchmark, groups }: Pick<Result, 'benchmark' | 'groups'>): string {
-  const heights = groups.map(({ contenders }) => HEAD + contenders.length * BAR + FOOT);
+  const heights = groups.map((group) => HEAD + heightOf(group) + FOOT);
   const tops = heights.map((_, index) =>
     heights.slice(0, index).reduce((sum, height) => sum + height, LEGEND),
   );
@@ -36,21 +41,15 @@ export function chart({ benchmark, groups }: Pick<Result, 'benchmark' | 'groups'
         top: (tops[index] ?? 0) + 12,
         textStyle: { fontSize: 14 },
       })),
-      grid: groups.map(({ contenders }, index) => ({
-        left: LABELS,
+      grid: groups.map((group, index) => ({
+        left: isCurve(group) ? CURVE_LABELS : LABELS,
         right: 40,
         top: (tops[index] ?? 0) + HEAD,
-        height: contenders.length * BAR,
+        height: heightOf(group),
       })),
-      xAxis: groups.map((_, gridIndex) => ({ type: 'value', gridIndex })),
-      yAxis: groups.map(({ contenders }, gridIndex) => ({
-        type: 'category',
-        gridIndex,
-        inverse: true,
-        data: contenders.map(({ name }) => name),
-        axisLabel: { width: LABELS - 20, overflow: 'truncate' },
-      })),
-      series: groups.flatMap(bars),
+      xAxis: groups.map((group, gridIndex) => ({ ...(isCurve(group) ? SIZES : VALUES), gridIndex })),
+      yAxis: groups.map((group, gridIndex) => ({ ...(isCurve(group) ? VALUES : namesOf(group)), gridIndex })),
+      series: groups.flatMap((group, index): object[] => (isCurve(group) ? curves : bars)(group, index)),
     });
     return picture(drawing.renderToSVGString(), `Benchmark ${benchmark}: medians and 95th percentiles`);
   } finally {
@@ -65,12 +64,46 @@ const picture = (svg: string, title: string): string =>
     .replace(/ class="[^"]*"/g, '')
     .replace(/^<svg[^>]*>/, (tag) => `${tag}\n<title>${title}</title>`)}\n`;
 
+const isCurve = ({ contenders }: Group): boolean => contenders.every(({ size }) => size !== undefined);
+
+const heightOf = (group: Group): number => (isCurve(group) ? CURVE : group.contenders.length * BAR);
+
+const VALUES = { type: 'value' } as const;
+
+const SIZES = {
+  type: 'log',
+  min: 'dataMin',
+  max: 'dataMax',
+  axisLabel: { formatter: (size: number) => size.toLocaleString('en') },
+} as const;
+
+const namesOf = ({ contenders }: Group) =>
+  ({
+    type: 'category',
+    inverse: true,
+    data: contenders.map(({ name }) => name),
+    axisLabel: { width: LABELS - 20, overflow: 'truncate' },
+  }) as const;
+
+const COLOURS = { p50: '#2f5fd0', p95: '#b7c8f2' } as const;
+const FIGURES = ['p50', 'p95'] as const;
+
+const curves = ({ contenders }: Group, index: number) =>
+  FIGURES.map((name) => ({
+    type: 'line',
+    name,
+    xAxisIndex: index,
+    yAxisIndex: index,
+    color: COLOURS[name],
+    data: contenders.map((contender) => [contender.size, contender[name]]),
+  }));
+
 const bars = ({ contenders }: Group, index: number) =>
-  (['p50', 'p95'] as const).map((name) => ({
+  FIGURES.map((name) => ({
     type: 'bar',
     name,
     xAxisIndex: index,
     yAxisIndex: index,
-    color: name === 'p50' ? '#2f5fd0' : '#b7c8f2',
+    color: COLOURS[name],
     data: contenders.map((contender) => contender[name]),
   }));

@@ -21,7 +21,18 @@ const group = z.object({
   unit: z.enum(['ms', 'per second']),
   contenders: z
     .array(
-      z.object({ name: z.string(), samples: z.int(), p50: z.number(), p95: z.number(), p99: z.number() }),
+      z.object({
+        name: z.string(),
+        samples: z.int(),
+        p50: z.number(),
+        p95: z.number(),
+        p99: z.number(),
+        /** Rows that it was measured on, where the contenders differ in that. */
+        size: z.int().optional(),
+        /** Pages of 8 KiB that one run looked at, and how: the indexes in use. */
+        buffers: z.int().optional(),
+        plan: z.string().optional(),
+      }),
     )
     .min(1),
   checks: z.array(check),

@@ -20,13 +20,16 @@ function showGroup({ title, unit, contenders, checks }: Group): string[] {
   for (const { name, p50, p95, p99, samples } of contenders) {
     figures.push([name, ...[p50, p95, p99].map(decimals), samples]);
   }
+  const plans = contenders.flatMap(({ name, buffers, plan }) =>
+    plan === undefined ? [] : `${name}: ${buffers} pages; ${plan}`,
+  );
   const held = new Table({
     head: ['', 'measured', 'IQR', 'target', ''],
     style: plain,
     colAligns: ['left', right, right, right, 'left'],
   });
   for (const check of checks) held.push(showCheck(check));
-  return [title, figures.toString(), ...(checks.length > 0 ? [held.toString()] : []), ''];
+  return [title, figures.toString(), ...plans, ...(checks.length > 0 ? [held.toString()] : []), ''];
 }
 
 function showCheck({ what, value, unit, spread, target, met }: Check): string[] {

@@ -3,6 +3,7 @@ import { connect, describe, step } from '@mobvibe/cli';
 import { loginUrl } from '@mobvibe/db';
 import type pg from 'pg';
 import type { Run } from '../core/benchmark.ts';
+import { commonQueries } from '../core/common-queries.ts';
 import { figureCheck, groupOf, ratioCheck } from '../core/group.ts';
 import { interleave } from '../core/interleave.ts';
 import type { Group } from '../core/result.ts';
@@ -10,40 +11,6 @@ import { figuresOf } from '../core/statistics.ts';
 import type { Person } from './fill.ts';
 
 const OPERATIONS = 50;
-
-interface CommonQuery {
-  name: string;
-  /** @param own `user_id = … and`; empty where row-level security adds it */
-  sql(own: string): string;
-  values(person: Person): unknown[];
-}
-
-/** What the app asks for most; their indexes are asserted by test/rls/plans.test.ts. */
-const commonQueries: CommonQuery[] = [
-  {
-    name: 'a user’s projects',
-    sql: (own) =>
-      `select * from public.projects where ${own}deleted_at is null order by updated_at desc limit 20`,
-    values: () => [],
-  },
-  {
-    name: 'active sessions',
-    sql: (own) => `select * from public.coding_sessions where ${own}status in ('pending', 'active')`,
-    values: () => [],
-  },
-  {
-    name: 'pending jobs',
-    sql: (own) =>
-      `select * from public.coding_jobs where ${own}status in ('pending', 'processing') order by created_at`,
-    values: () => [],
-  },
-  {
-    name: 'recent events',
-    sql: (own) =>
-      `select * from public.session_events where ${own}session_id = $1 order by seq desc limit 50`,
-    values: ({ sessionId }) => [sessionId],
-  },
-];
 
 /**
  * The common queries under row-level security, and with an explicit filter where it is bypassed. Whose turn it is is

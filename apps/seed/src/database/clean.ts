@@ -1,17 +1,12 @@
 import type { ServiceClient } from '@mobvibe/db';
 import type { Rows } from '../rows.ts';
+import type { RemovedCount } from '../summary.ts';
 import { inTransaction } from './transaction.ts';
-
-export interface RemovedCount {
-  table: string;
-  /** Rows that were there, those included that the seeded users have made since. */
-  removed: number;
-}
 
 /** Removes the users of a data set with everything they own, and the data set's workers. Nothing else is touched. */
 export function remove(
   client: ServiceClient,
-  { users, workers }: Rows,
+  { users, workers }: Pick<Rows, 'users' | 'workers'>,
   { dryRun }: { dryRun: boolean },
 ): Promise<RemovedCount[]> {
   const userIds = users.map((user) => user.id);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { CommandError } from '@mobvibe/cli';
 import { Prisma, type ServiceClient } from '@mobvibe/db';
 import type { Rows } from '../rows.ts';
+import { noProfile } from './explained.ts';
 
 /** The client inside a transaction. */
 export type Transaction = Parameters<Parameters<ServiceClient['$transaction']>[0]>[0];
@@ -81,11 +81,7 @@ export const tables: Table[] = [
     insert: async (tx, rows) => {
       for (const { id, ...data } of rows) {
         const { count } = await tx.profile.updateMany({ where: { id }, data });
-        if (count === 1) continue;
-        throw new CommandError(
-          'a new user got no profile: the trigger on auth.users is missing',
-          'pnpm turbo migrate',
-        );
+        if (count !== 1) throw noProfile();
       }
     },
     // Open jobs were counted as if they had been enqueued just now.

@@ -1,5 +1,5 @@
-import { CommandError } from '@mobvibe/cli';
 import { Prisma, type ServiceClient } from '@mobvibe/db';
+import { explained } from './explained.ts';
 import { type Table, type Transaction, tables } from './tables.ts';
 
 const TIMEOUT_MS = 120_000;
@@ -22,7 +22,8 @@ export async function inTransaction<T>(
       { timeout: TIMEOUT_MS },
     );
   } catch (error) {
-    throw explained(error);
+    const refused = refusalOf(error);
+    throw explained(error, refused?.originalCode, refused?.originalMessage);
   }
 }
 
@@ -31,29 +32,6 @@ async function tablesOf(tx: Transaction): Promise<Table[]> {
   const [row] = await tx.$queryRaw<{ there: boolean }[]>`
     select to_regclass('auth.identities') is not null as there`;
   return tables.filter(({ name }) => name !== 'auth.identities' || row?.there);
-}
-
-function explained(error: unknown): unknown {
-  const refused = refusalOf(error);
-  const because = (message: string, fix: string) => new CommandError(message, fix, { cause: error });
-  switch (refused?.originalCode) {
-    case '42P01':
-    case '42703':
-    case '3F000':
-      return because(`the database lacks a migration: ${refused.originalMessage}`, 'pnpm turbo migrate');
-    case '42501':
-      return because(
-        `this login may not seed: ${refused.originalMessage}`,
-        'use the login postgres in DATABASE_URL',
-      );
-    case '23505':
-      return because(
-        `a row that is not of this data set stands in the way: ${refused.originalMessage}`,
-        'remove it, or take another data set with --seed',
-      );
-    default:
-      return error;
-  }
 }
 
 interface Refusal {

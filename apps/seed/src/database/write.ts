@@ -1,19 +1,10 @@
-import { CommandError } from '@mobvibe/cli';
 import type { ServiceClient } from '@mobvibe/db';
-import type { DataSet } from '../options.ts';
+import type { NamedDataSet } from '../options.ts';
 import type { Rows } from '../rows.ts';
+import type { TableCount } from '../summary.ts';
+import { refuseOtherTime } from './explained.ts';
 import type { Transaction } from './tables.ts';
 import { inTransaction } from './transaction.ts';
-
-export interface TableCount {
-  table: string;
-  /** Rows of the data set. */
-  rows: number;
-  /** How many of them the database holds, read back at the end. */
-  present: number;
-  /** How many of them were not there before. */
-  added: number;
-}
 
 /**
  * Makes the database hold every row of the data set, and says what it holds. Rows that are there stay as they are:
@@ -21,7 +12,7 @@ export interface TableCount {
  */
 export function write(
   client: ServiceClient,
-  dataSet: DataSet,
+  dataSet: NamedDataSet,
   rows: Rows,
   { dryRun }: { dryRun: boolean },
 ): Promise<TableCount[]> {
@@ -50,19 +41,12 @@ export function write(
   });
 }
 
-// Ids hold their time, so another `now` would give the same users a second set of everything.
-async function refuseOtherTimes(tx: Transaction, { name, now }: DataSet, { users }: Rows): Promise<void> {
+async function refuseOtherTimes(tx: Transaction, dataSet: NamedDataSet, { users }: Rows): Promise<void> {
   const planned = new Map(users.map((user) => [user.id, user.createdAt]));
   const found = await tx.user.findFirst({
     where: { id: { in: [...planned.keys()] } },
     select: { id: true, createdAt: true },
     orderBy: { id: 'asc' },
   });
-  const shift = Number(found?.createdAt) - Number(planned.get(found?.id ?? ''));
-  if (!found || shift === 0) return;
-  const then = new Date(now.getTime() + shift).toISOString();
-  throw new CommandError(
-    `the database holds ${name} as of ${then}`,
-    `seed with --now ${then}, or remove it first with --clean`,
-  );
+  if (found) refuseOtherTime(dataSet, planned.get(found.id) ?? null, found.createdAt);
 }

@@ -1,17 +1,23 @@
 import { storyteller } from '../content/events.ts';
 import { FAMILY, filledTo } from '../content/texts.ts';
-import { randomFor } from '../identity.ts';
+import { randomFor } from '../faker.ts';
 import { days, hours, lengthOf, minutes, seconds, type UserScenario } from '../scenario.ts';
 import type { Scale } from './scale.ts';
 
 /** A handful of everything: each value of each enum, and each edge that a reader of these tables must survive. */
 export const ci: Scale = {
-  description: 'a handful of everything, for CI',
   *users(dataSet) {
     for (const [key, user] of Object.entries(cast)) {
       yield { key, ...user(randomFor(dataSet, `users/${key}`)) };
     }
   },
+  keys: () => Object.keys(cast),
+  workers: () => ({
+    running: { started: days(60), lastSeen: seconds(4) },
+    stopped: { started: days(2), lastSeen: seconds(20), stopped: seconds(20) },
+    // Killed: it never said that it stopped.
+    lost: { started: days(9), lastSeen: days(2) + minutes(28.5) },
+  }),
 };
 
 type Random = ReturnType<typeof randomFor>;
@@ -149,7 +155,7 @@ const cast: Record<string, Member> = {
                   maxAttempts: 8,
                   attempts: [
                     ...[1, 2, 3, 4].map((attempt) => ({
-                      worker: 'running' as const,
+                      worker: 'running',
                       started: minutes(7 - attempt),
                       ...agent.fails(attempt, overloaded, 'retried'),
                     })),

@@ -1,11 +1,12 @@
 import { EventEmitter, once } from 'node:events';
 import { connect } from '@mobvibe/cli';
 import { Logger, makeWorkerUtils, type RunnerOptions, run } from 'graphile-worker';
+import { ownDatabase } from '../../core/own-database.ts';
 import type { BenchServer } from '../../core/server.ts';
 import { createTally, type QueueContender, type Settings } from './contender.ts';
-import { openPool, ownDatabase, vacuum } from './database.ts';
+import { openPool, vacuum } from './database.ts';
 
-export const TASK = 'noop';
+const TASK = 'noop';
 const CONNECTIONS = 10;
 
 /** Without a line for each job. */

@@ -1,9 +1,10 @@
 import { connect } from '@mobvibe/cli';
 import { type Job, PgBoss } from 'pg-boss';
+import { ownDatabase } from '../../core/own-database.ts';
 import type { BenchServer } from '../../core/server.ts';
 import { drainInBatches } from './batches.ts';
 import type { QueueContender } from './contender.ts';
-import { ownDatabase, vacuum } from './database.ts';
+import { vacuum } from './database.ts';
 
 const QUEUE = 'noop';
 const CONNECTIONS = 12;

@@ -1,5 +1,5 @@
 import type { Run } from '../../core/benchmark.ts';
-import type { Contender, Series } from '../../core/interleave.ts';
+import type { Contender } from '../../core/interleave.ts';
 import type { Calibrate } from '../calibrate.ts';
 import { rate } from '../calibrate.ts';
 import { named, type QueueContender, type Settings } from '../contenders/contender.ts';
@@ -37,5 +37,3 @@ export const draining = (
 
 /** The three, in the order of the figures. */
 export const everyone = ({ ours, graphileWorker, pgBoss }: Bench) => [ours, graphileWorker, pgBoss] as const;
-
-export type Three = [Series, Series, Series];

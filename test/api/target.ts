@@ -30,7 +30,7 @@ export interface TestUser {
 }
 
 /**
- * The API that SUPABASE_URL, SUPABASE_ANON_KEY and SUPABASE_SERVICE_ROLE_KEY name – of the local stack, of
+ * The API that SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY name – of the local stack, of
  * `supabase start`, of a hosted project, migrated all of them – or, where they are not set, one of its own.
  */
 export async function contractTarget(given: NodeJS.ProcessEnv = process.env): Promise<Target> {

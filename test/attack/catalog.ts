@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ClientBase } from 'pg';
 
 /** The schemas under attack: all of ours. */
-export const SCHEMAS = ['public', 'private', 'partitions', 'rls_sql'];
+const SCHEMAS = ['public', 'private', 'partitions', 'rls_sql'];
 
 export interface Column {
   name: string;

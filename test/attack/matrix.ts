@@ -41,7 +41,7 @@ const same = (a: Map<string, Outcome> | undefined, b: Map<string, Outcome> | und
   !!a && !!b && a.size === b.size && [...a].every(([item, outcome]) => b.get(item) === outcome);
 
 /** A cell for people: `all`, `name, status=cancelled`, `**own** all · **foreign** no row: all`, `–`. */
-export function render(cell: Cell): string {
+function render(cell: Cell): string {
   const scopes = [...cell].filter(([, items]) => [...items.values()].some((outcome) => outcome !== 'denied'));
   if (scopes.length === 0) return NOTHING;
   if (same(cell.get('own'), cell.get('foreign')) && !cell.has('blind')) {

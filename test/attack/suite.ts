@@ -90,7 +90,7 @@ async function outcomeOf(client: pg.Client, sql: string): Promise<Outcome> {
 }
 
 /** The partitions of a table come and go with the months: in the matrix they stand as one. */
-export function label(catalog: Catalog, target: string): string {
+function label(catalog: Catalog, target: string): string {
   const table = catalog.tables.find((candidate): candidate is Table => candidate.id === target);
   return table?.parent ? `${table.schema}.${table.parent.split('.').at(-1)}_*` : target;
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Executor, ExecutorError } from '../../apps/worker/src/index.ts';
 import type { Work } from './plan.ts';
 
-export const FAILURE_CODE = 'told_to_fail';
+const FAILURE_CODE = 'told_to_fail';
 /** What each attempt that fails by itself has used. */
 export const FAILURE_TOKENS = 7;
 

@@ -27,7 +27,9 @@ export async function openApi(to: Target, signal: AbortSignal): Promise<DemoApi 
     const named = namedApi();
     if (named) return named;
     if (to.isLocal) return await ownApi(to);
-    say('SUPABASE_URL or SUPABASE_ANON_KEY is missing: going on without the API, and without the page');
+    say(
+      'SUPABASE_URL or SUPABASE_PUBLISHABLE_KEY is missing: going on without the API, and without the page',
+    );
   } catch (error) {
     signal.throwIfAborted();
     if (!isCommandError(error)) throw error;
@@ -37,9 +39,7 @@ export async function openApi(to: Target, signal: AbortSignal): Promise<DemoApi 
 }
 
 function namedApi(): DemoApi | undefined {
-  const environment = loadEnvironment();
-  const { SUPABASE_URL: url, SUPABASE_ANON_KEY: key } = environment;
-  const secret = environment.SUPABASE_SECRET_KEY ?? environment.SUPABASE_SERVICE_ROLE_KEY;
+  const { SUPABASE_URL: url, SUPABASE_PUBLISHABLE_KEY: key, SUPABASE_SECRET_KEY: secret } = loadEnvironment();
   return url && key ? { url, key, secret, close: async () => {} } : undefined;
 }
 

@@ -38,22 +38,6 @@ function demo(...args: string[]) {
   };
 }
 
-test('shows a prompt becoming an app, as often as it is run', async () => {
-  for (const run of [1, 2]) {
-    const { stdout, stderr, code } = await demo('--json', '--prompt', 'A notes app').ended;
-    expect(stderr).toBe('');
-    expect(code).toBe(0);
-    const summary: WalkSummary = JSON.parse(stdout);
-    expect(summary.job).toMatchObject({ status: 'completed', error: null });
-    expect(summary.followed).toBe('realtime');
-    expect(summary.files.map(({ path }) => path)).toContain('App.tsx');
-    const events = summary.rows.find(({ table }) => table === 'session_events');
-    // The user sees the events of the own sessions and no others, though the sample data holds many.
-    expect(events?.visible).toBe(run * summary.events);
-    expect(events?.total).toBeGreaterThan(events?.visible ?? 0);
-  }
-}, 90_000);
-
 test('interrupted, it gives the job back and says so', async () => {
   const { child, ended } = demo();
   await expect
@@ -79,10 +63,25 @@ test('interrupted, it gives the job back and says so', async () => {
   expect(rows).toEqual([{ status: 'pending', attempt: 0 }]);
 }, 90_000);
 
-test('with --watch, page and worker stay until Ctrl-C, and then nothing is left', async () => {
+function expectWalk(summary: WalkSummary, { run }: { run: number }) {
+  expect(summary.job).toMatchObject({ status: 'completed', error: null });
+  expect(summary.followed).toBe('realtime');
+  expect(summary.files.map(({ path }) => path)).toContain('App.tsx');
+  const events = summary.rows.find(({ table }) => table === 'session_events');
+  // The user sees the events of the own sessions and no others, though the sample data holds many.
+  expect(events?.visible).toBe(run * summary.events);
+  expect(events?.total).toBeGreaterThan(events?.visible ?? 0);
+}
+
+test('shows a prompt becoming an app; again, with --watch, page and worker stay until Ctrl-C', async () => {
+  const first = await demo('--json', '--prompt', 'A notes app').ended;
+  expect(first).toMatchObject({ stderr: '', code: 0 });
+  expectWalk(JSON.parse(first.stdout), { run: 1 });
+
   const { child, ended } = demo('--json', '--watch', '--prompt', 'A notes app');
   const [line] = await once(createInterface(child.stdout), 'line');
   const summary: WalkSummary = JSON.parse(line);
+  expectWalk(summary, { run: 2 });
   const page = summary.page as string;
   expect(await (await fetch(page)).text()).toContain('<title>MobVibe</title>');
   const { supabaseUrl, publishableKey, hint } = (await (
@@ -92,14 +91,14 @@ test('with --watch, page and worker stay until Ctrl-C, and then nothing is left'
   expect(await person.auth.signInWithPassword(hint as { email: string; password: string })).toMatchObject({
     error: null,
   });
-  const { data: first } = await person
+  const { data: asked } = await person
     .from('coding_jobs')
     .select('session_id')
     .eq('id', summary.job.id)
     .single();
   const { data: next, error } = await person
     .from('coding_jobs')
-    .insert({ session_id: first?.session_id, prompt: 'Add a search box' })
+    .insert({ session_id: asked?.session_id, prompt: 'Add a search box' })
     .select('id')
     .single();
   expect(error).toBeNull();
@@ -117,4 +116,4 @@ test('with --watch, page and worker stay until Ctrl-C, and then nothing is left'
   expect(stderr).toBe('');
   expect(code).toBe(0);
   for (const url of [page, supabaseUrl]) await expect(fetch(url)).rejects.toThrow('fetch failed');
-}, 90_000);
+}, 180_000);

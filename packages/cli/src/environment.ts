@@ -19,9 +19,8 @@ const schema = z.object({
   DATABASE_URL: url.optional(),
   DIRECT_URL: url.optional(),
   SUPABASE_URL: z.url().optional(),
-  SUPABASE_ANON_KEY: z.string().optional(),
+  SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
   SUPABASE_SECRET_KEY: z.string().optional(),
-  SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
   ANTHROPIC_API_KEY: z.string().optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
   FLY_API_TOKEN: z.string().optional(),
@@ -41,6 +40,12 @@ const schema = z.object({
   MOBVIBE_WORKER_PASSWORD: z.string().min(8).optional(),
 });
 
+/** What Supabase called a key before, and calls it now: either name will do. */
+const OLDER_NAMES = {
+  SUPABASE_ANON_KEY: 'SUPABASE_PUBLISHABLE_KEY',
+  SUPABASE_SERVICE_ROLE_KEY: 'SUPABASE_SECRET_KEY',
+};
+
 export type Environment = z.infer<typeof schema>;
 
 /**
@@ -49,8 +54,9 @@ export type Environment = z.infer<typeof schema>;
  * @throws CommandError when a variable is malformed.
  */
 export function loadEnvironment(): Environment {
-  const named = present({ ...readEnvironmentFile(join(repositoryRoot, '.env')), ...present(process.env) });
-  const local = named.DATABASE_URL || named.DIRECT_URL ? {} : readEnvironmentFile(localEnvironmentFile);
+  const ofFile = (path: string) => present(readEnvironmentFile(path));
+  const named = { ...ofFile(join(repositoryRoot, '.env')), ...present(process.env) };
+  const local = named.DATABASE_URL || named.DIRECT_URL ? {} : ofFile(localEnvironmentFile);
   const result = schema.safeParse({ ...local, ...named });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -71,11 +77,16 @@ export function readEnvironmentFile(path: string): Record<string, string> {
   return existsSync(path) ? parse(readFileSync(path)) : {};
 }
 
-// An empty variable means the same as an unset one: CI systems pass secrets that are not set as ''.
+// An empty variable means the same as an unset one: CI systems pass secrets that are not set as ''. Of a key's two names
+// the older gives way within its source, not to a source that comes later.
 function present(variables: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
+  const given = Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => Boolean(entry[1])),
   );
+  const renamed = Object.entries(OLDER_NAMES).flatMap(([older, name]) =>
+    given[older] ? [[name, given[older]]] : [],
+  );
+  return { ...Object.fromEntries(renamed), ...given };
 }
 
 function findRoot(from: string): string {

@@ -29,12 +29,12 @@ export interface LoginOptions {
  */
 export function loginUrl(role: LoginRole, options: LoginOptions = {}): string {
   const target = new URL(databaseUrl(options.url));
-  if (target.username === role) return target.href;
+  // A pooler names the tenant behind the role: postgres.<tenant>.
+  const [login, tenant] = decodeURIComponent(target.username).split('.', 2);
+  if (login === role) return target.href;
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(target.hostname);
   const password = options.password || process.env[passwordVariable[role]] || (isLocal ? role : undefined);
   if (!password) throw new Error(`${passwordVariable[role]} is not set: it is the password of ${role}`);
-  // A pooler names the tenant behind the role: postgres.<tenant>.
-  const [, tenant] = decodeURIComponent(target.username).split('.', 2);
   target.username = encodeURIComponent(tenant ? `${role}.${tenant}` : role);
   target.password = encodeURIComponent(password);
   return target.href;

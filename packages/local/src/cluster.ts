@@ -198,7 +198,7 @@ function removeTree(path: string): Promise<void> {
   return rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
-export function startFailed(reason: string, log: string): CommandError {
+function startFailed(reason: string, log: string): CommandError {
   return new CommandError(
     `Postgres did not start: ${reason || 'it said nothing'}`,
     `read ${log}; if the data may go, pnpm local reset makes it anew`,

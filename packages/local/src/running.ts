@@ -130,7 +130,7 @@ export function isApiOf(directory: string, pid: number): boolean {
 }
 
 /** Whether a running server needs nothing from a start. */
-export function isComplete(layout: Layout, { ready }: Postmaster): boolean {
+function isComplete(layout: Layout, { ready }: Postmaster): boolean {
   const record = readRecord(layout);
   return (
     ready &&

@@ -3,7 +3,7 @@ import type { ClientBase } from 'pg';
 import type { Declaration, Kind } from './declarations.ts';
 
 /** Schemas that an API exposes. */
-export const exposedSchemas = ['public'];
+const exposedSchemas = ['public'];
 /** Schemas that the SQL layer answers for; the others belong to the platform. */
 const ownSchemas = [...exposedSchemas, 'private', 'partitions'];
 
@@ -48,7 +48,7 @@ export async function readCatalog(client: ClientBase): Promise<Catalog> {
 }
 
 /** The schema of a function or table, or of the table that a trigger or policy stands on. */
-export function schemaOf({ identity }: Declaration): string {
+function schemaOf({ identity }: Declaration): string {
   const relation = identity.split(' on ').at(-1) ?? '';
   return relation.split('.')[0] ?? '';
 }

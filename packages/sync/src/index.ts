@@ -7,7 +7,8 @@ export {
 } from './follow-session.ts';
 export type { Status } from './keep-up.ts';
 export { createMemoryStore, type MemoryStore } from './memory-store.ts';
-export type { Changes, JobRow, ProjectRow, SessionRow } from './rows.ts';
+export { objectName } from './object-name.ts';
+export type { Changes, JobRow, Json, ProjectRow, SessionRow } from './rows.ts';
 export {
   type ChangeStore,
   pullChanges,

@@ -1,26 +1,20 @@
-import type { CodingJob, CodingSession, Project, SessionEvent } from '@mobvibe/db';
+import type { CodingJob, CodingSession, Project, SessionEvent } from './generated/models.ts';
 
-type Snake<Name extends string> = Name extends `${infer First}${infer Rest}`
-  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${Snake<Rest>}`
-  : Name;
+export type { Json } from './generated/models.ts';
 
-type Json<Value> = Value extends Date ? string : Value extends bigint ? number : Value;
-
-/** A row of the Prisma schema as the API gives it: snake_case, times as ISO strings. */
-type ApiRow<Model> = { [Field in keyof Model & string as Snake<Field>]: Json<Model[Field]> };
-
-export type ProjectRow = ApiRow<Omit<Project, 'userId'>>;
+export type ProjectRow = Omit<Project, 'user_id'>;
 
 /** Without what every batch of events writes. */
-export type SessionRow = ApiRow<
-  Omit<CodingSession, 'userId' | 'expiresAt' | 'lastActivityAt' | 'lastEventSeq' | 'updatedAt'>
+export type SessionRow = Omit<
+  CodingSession,
+  'user_id' | 'expires_at' | 'last_activity_at' | 'last_event_seq' | 'updated_at'
 >;
 
 /** Without what every heartbeat of a worker writes. */
-export type JobRow = ApiRow<Omit<CodingJob, 'userId' | 'workerId' | 'leaseExpiresAt' | 'updatedAt'>>;
+export type JobRow = Omit<CodingJob, 'user_id' | 'worker_id' | 'lease_expires_at' | 'updated_at'>;
 
 /** An event of a session. `seq` ascends from 1. */
-export type EventRow = ApiRow<Omit<SessionEvent, 'userId' | 'sessionId'>>;
+export type EventRow = Omit<SessionEvent, 'user_id' | 'session_id'>;
 
 /** What one call of sync_changes gives. A row is whole; one that is deleted has `deleted_at`. */
 export interface Changes {

@@ -14,7 +14,7 @@ const FIELDS = Object.keys(NO_USAGE) as (keyof Usage)[];
 const combine = (left: Usage, right: Usage, by: (a: number, b: number) => number): Usage =>
   Object.fromEntries(FIELDS.map((field) => [field, by(left[field], right[field])])) as unknown as Usage;
 
-export const add = (left: Usage, right: Usage) => combine(left, right, (a, b) => a + b);
+const add = (left: Usage, right: Usage) => combine(left, right, (a, b) => a + b);
 
 /** The totals of a result: of every call of every model, also those for compaction, over all runs. */
 export function totalOf({ modelUsage, total_cost_usd }: SDKResultMessage): Spending {

@@ -233,6 +233,51 @@ describe('a body', () => {
   });
 });
 
+describe('a text with a NUL in it, which Postgres cannot hold,', () => {
+  const text = 'a\0b';
+  const person = { email: 'nul@example.com', password: 'long-enough' };
+  const post = (path: string, body: object) =>
+    call(path, own.keys.serviceRoleKey, { method: 'POST', body: JSON.stringify(body) });
+
+  test.each([
+    ['/auth/v1/signup', { ...person, data: { name: text } }],
+    ['/auth/v1/token?grant_type=password', { ...person, email: text }],
+    ['/auth/v1/token?grant_type=refresh_token', { refresh_token: text }],
+    ['/auth/v1/admin/users', { ...person, role: text }],
+    ['/storage/v1/bucket', { name: 'nul', allowed_mime_types: [text] }],
+    ['/storage/v1/object/list/project-files', { prefix: text }],
+    [`/storage/v1/object/list/${encodeURIComponent(text)}`, { prefix: '' }],
+  ])('is refused by %s, not tried again', async (path, body) => {
+    expect((await post(path, body)).status).toBe(400);
+    const { rowCount } = await own.database.sql.query('select from auth.users where email = $1', [
+      person.email,
+    ]);
+    expect(rowCount).toBe(0);
+  });
+
+  test('is refused in the metadata of a file, of which nothing stays', async () => {
+    const name = 'nul/with-metadata.txt';
+    const { error } = await service.storage
+      .from('project-files')
+      .upload(name, new Blob(['x'], { type: 'text/plain' }), { metadata: { note: text } });
+    expect(error?.message).toMatch(/NUL/);
+    expect((await service.storage.from('project-files').list('nul')).data).toEqual([]);
+  });
+});
+
+describe('a number beyond all bounds', () => {
+  test.each([
+    ['/auth/v1/admin/users', { email: 'ban@example.com', ban_duration: '99999999999999999h' }],
+    ['/storage/v1/bucket', { name: 'huge', file_size_limit: '9999999999999gb' }],
+  ])('is refused by %s', async (path, body) => {
+    const response = await call(path, own.keys.serviceRoleKey, {
+      method: 'POST',
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(400);
+  });
+});
+
 describe('an upload', () => {
   const files = () => readdirSync(join(own.directory, 'storage'));
 
@@ -262,6 +307,16 @@ describe('an upload', () => {
     expect(huge.error).toMatchObject({ statusCode: '413' });
     expect((await service.storage.from('small').list()).data).toEqual([]);
     expect(files()).toEqual(before);
+  });
+
+  test('cannot add a header to its downloads', async () => {
+    const form = new FormData();
+    form.append('cacheControl', '60\r\nset-cookie: a=b');
+    form.append('', new Blob(['x']), 'x.txt');
+    const path = '/storage/v1/object/project-files/header/x.txt';
+    const response = await call(path, own.keys.serviceRoleKey, { method: 'POST', body: form });
+    expect([response.status, (await answer(response)).error]).toEqual([400, 'InvalidRequest']);
+    expect((await service.storage.from('project-files').list('header')).data).toEqual([]);
   });
 
   test('of one object by many at once is one of them, whole, whoever reads meanwhile', async () => {
@@ -390,7 +445,11 @@ describe('a connection', () => {
         client.on('error', () => {});
         client.on('close', () => resolve());
       });
-    for (let done = 0; done < 10_000; done += 200) await Promise.all(Array.from({ length: 200 }, once));
+    let left = 10_000;
+    const oneAfterAnother = async () => {
+      while (left-- > 0) await once();
+    };
+    await Promise.all(Array.from({ length: 200 }, oneAfterAnother));
     expect((await fetch(`${own.api.url}/rest/v1/`, { headers: { apikey: own.keys.secretKey } })).status).toBe(
       200,
     );

@@ -43,24 +43,22 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
     for (const file of readSqlFiles().filter(({ eachApply }) => eachApply)) await sql.query(file.sql);
   }
 
-  const inTransaction = async <T>(
+  const connections = createConnections();
+  const inTransaction = <T>(
     login: string,
     role: string,
     claims: object,
     task: (client: pg.Client) => Promise<T>,
-  ): Promise<T> => {
-    const client = await open(login);
-    try {
-      await client.query('begin');
-      await client.query(`set local role ${role}`);
-      await client.query("select set_config('request.jwt.claims', $1, true)", [JSON.stringify(claims)]);
+  ): Promise<T> =>
+    connections.use(login, async (client) => {
+      const settings = pg.escapeLiteral(JSON.stringify(claims));
+      await client.query(
+        `begin; set local role ${role}; select set_config('request.jwt.claims', ${settings}, true)`,
+      );
       const result = await task(client);
       await client.query('commit');
       return result;
-    } finally {
-      await client.end();
-    }
-  };
+    });
 
   return {
     url,
@@ -74,14 +72,7 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
       ),
     asAnon: (task) => inTransaction(loginUrl('mobvibe_app', { url }), 'anon', { role: 'anon' }, task),
     asServiceRole: (task) => inTransaction(url, 'service_role', { role: 'service_role' }, task),
-    asWorker: async (task) => {
-      const client = await open(loginUrl('mobvibe_worker', { url }));
-      try {
-        return await task(client);
-      } finally {
-        await client.end();
-      }
-    },
+    asWorker: (task) => connections.use(loginUrl('mobvibe_worker', { url }), task),
     createUser: async ({ tier = 'free', email = `${randomUUID()}@example.com`, profile = true } = {}) => {
       const id = randomUUID();
       await sql.query(
@@ -94,10 +85,38 @@ export async function createTestDatabase(from: 'migrated' | 'platform' = 'migrat
       return id;
     },
     drop: async () => {
+      await connections.end();
       await sql.end();
       await maintenance.query(`drop database ${name} with (force)`);
       await maintenance.end();
     },
+  };
+}
+
+/** Connections that are used again, each by one task at a time and as if it were new: most of a short task is the login. */
+function createConnections() {
+  const idle = new Map<string, Set<pg.Client>>();
+  return {
+    async use<T>(login: string, task: (client: pg.Client) => Promise<T>): Promise<T> {
+      const waiting = idle.get(login) ?? new Set();
+      idle.set(login, waiting);
+      const [kept] = waiting;
+      if (kept) waiting.delete(kept);
+      const client = kept ?? (await open(login));
+      // The server may end it while it waits.
+      if (!kept) client.once('end', () => waiting.delete(client));
+      try {
+        const result = await task(client);
+        await client.query('discard all');
+        waiting.add(client);
+        return result;
+      } catch (error) {
+        await client.end();
+        throw error;
+      }
+    },
+    end: () =>
+      Promise.all([...idle.values()].flatMap((waiting) => [...waiting]).map((client) => client.end())),
   };
 }
 
@@ -106,6 +125,8 @@ const at = (url: string, database: string): string =>
 
 async function open(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url });
+  // Unheard, the end of a server that a test stops would end the test.
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

@@ -46,7 +46,7 @@ export async function servePage(
 }
 
 /** The page as an application: its files, `/config.json`, and headers that keep everything else out. */
-export function pageApp(files: () => Promise<PageFiles>, config: PageConfig): Hono {
+function pageApp(files: () => Promise<PageFiles>, config: PageConfig): Hono {
   const api = new URL(config.supabaseUrl);
   const app = new Hono();
   app.use(

@@ -76,6 +76,21 @@ const schema = z.object({
   maxBudget: number(0.01, 10_000).optional(),
 });
 
+const archiveSchema = z.object({
+  keep: number(1, 1_200, 'int').default(12),
+  to: z.string().min(1).optional(),
+});
+
+export type ArchiveSettings = { [Key in keyof z.input<typeof archiveSchema>]?: string | undefined };
+
+export interface ArchiveConfig {
+  /** How many whole months stay in the database, besides the current one. */
+  keep: number;
+  /** Undefined: Storage. */
+  directory: string | undefined;
+  storage: StorageConfig | undefined;
+}
+
 export type WorkerSetting = keyof z.input<typeof schema>;
 
 /** Settings as the command line gives them: text, times in seconds. */
@@ -84,7 +99,10 @@ export type WorkerSettings = { [Key in WorkerSetting]?: string | number | undefi
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** The environment variable of a setting: WORKER_MAX_TURNS for --max-turns. */
-export const variableOf = (setting: string) => `WORKER_${kebab(setting).replaceAll('-', '_').toUpperCase()}`;
+const variableOf = (setting: string) => `WORKER_${kebab(setting).replaceAll('-', '_').toUpperCase()}`;
+
+/** The environment variable of a setting of archives: WORKER_ARCHIVE_KEEP for --keep. */
+const archiveVariableOf = (setting: string) => variableOf(`archive-${setting}`);
 
 /** Must differ for each process, so no environment that several share may give it. */
 const NOT_FROM_ENVIRONMENT: WorkerSetting = 'workerId';
@@ -95,7 +113,8 @@ const NOT_FROM_ENVIRONMENT: WorkerSetting = 'workerId';
  */
 export function loadWorkerConfig(settings: WorkerSettings = {}): WorkerConfig {
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
-  const parsed = schema.safeParse({ ...settingsOfEnvironment(), ...given });
+  const names = Object.keys(schema.shape).filter((name) => name !== NOT_FROM_ENVIRONMENT);
+  const parsed = schema.safeParse({ ...settingsOfEnvironment(names, variableOf), ...given });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const setting = String(issue?.path[0]);
@@ -128,6 +147,26 @@ export function loadWorkerConfig(settings: WorkerSettings = {}): WorkerConfig {
   };
 }
 
+/**
+ * What of the months is archived, and where to: from the settings, then from WORKER_ARCHIVE_… variables.
+ * @throws CommandError naming the setting that is wrong.
+ */
+export function loadArchiveConfig(settings: ArchiveSettings = {}): ArchiveConfig {
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  const environment = settingsOfEnvironment(Object.keys(archiveSchema.shape), archiveVariableOf);
+  const parsed = archiveSchema.safeParse({ ...environment, ...given });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const setting = String(issue?.path[0]);
+    const name = setting in given ? `--${setting}` : archiveVariableOf(setting);
+    throw new CommandError(`${name}: ${issue?.message}`, 'pnpm worker archive --help says what it takes', {
+      exitCode: 2,
+    });
+  }
+  const { keep, to } = parsed.data;
+  return { keep, directory: to, storage: storageConfig(loadEnvironment()) };
+}
+
 function flyConfig(environment: Environment): FlyConfig | undefined {
   const { FLY_API_TOKEN: token, FLY_APP_NAME: app } = environment;
   if (!token && !app) return undefined;
@@ -150,17 +189,15 @@ function flyConfig(environment: Environment): FlyConfig | undefined {
 }
 
 function storageConfig(environment: Environment): StorageConfig | undefined {
-  const { SUPABASE_URL: url, SUPABASE_SECRET_KEY, SUPABASE_SERVICE_ROLE_KEY } = environment;
-  const key = SUPABASE_SECRET_KEY ?? SUPABASE_SERVICE_ROLE_KEY;
+  const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: key } = environment;
   return url && key ? { url, key } : undefined;
 }
 
-function settingsOfEnvironment(): WorkerSettings {
+function settingsOfEnvironment(names: string[], variable: (name: string) => string): Record<string, string> {
   const environment = { ...readEnvironmentFile(join(repositoryRoot, '.env')), ...process.env };
-  const names = Object.keys(schema.shape).filter((name) => name !== NOT_FROM_ENVIRONMENT);
   return Object.fromEntries(
     names.flatMap((name) => {
-      const value = environment[variableOf(name)];
+      const value = environment[variable(name)];
       return value ? [[name, value]] : [];
     }),
   );

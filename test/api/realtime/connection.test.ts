@@ -147,13 +147,15 @@ describe('malformed frames close the connection, and nothing else', () => {
   test.each([
     ['a join with nonsense', 'phx_join', { config: { private: 'yes', postgres_changes: 5 } }],
     ['a join with text', 'phx_join', 'text'],
+    ['a join of a topic with a NUL', 'phx_join', { config: { private: true } }, 'realtime:a\0b'],
     ['a broadcast nobody joined', 'broadcast', {}],
     ['an event that is none', 'whatever', null],
-  ])('%s is answered with an error', async (_, event, payload) => {
+  ])('%s is answered with an error', async (_, event, payload, topic = 'realtime:a') => {
     const client = await opened(stack.socket());
-    client.send('1', '1', 'realtime:a', event, payload);
+    client.send('1', '1', topic, event, payload);
     await until(() => client.reply('1'));
     expect(client.reply('1')).toMatchObject({ status: 'error', response: { reason: expect.any(String) } });
+    expect(stack.lines).toEqual([]);
     client.socket.close();
   });
 
@@ -335,7 +337,11 @@ test('3,000 connects in a loop, half of them with a channel, leave nothing behin
     client.socket[n % 3 ? 'close' : 'terminate']();
     if (client.socket.readyState !== client.socket.CLOSED) await once(client.socket, 'close');
   };
-  for (let n = 0; n < 3000; n += 50) await Promise.all(Array.from({ length: 50 }, (_, k) => round(n + k)));
+  let next = 0;
+  const oneAfterAnother = async () => {
+    while (next < 3000) await round(next++);
+  };
+  await Promise.all(Array.from({ length: 50 }, oneAfterAnother));
   expect(await isUp()).toBe(true);
   // The pool, and the stream.
   expect(await connections()).toBeLessThanOrEqual(9);

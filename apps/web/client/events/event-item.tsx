@@ -115,12 +115,15 @@ function PreviewReady({ address }: { address: string }) {
   );
 }
 
+// A job may cost less than a cent.
+const dollars = new Intl.NumberFormat('en', { style: 'currency', currency: 'USD', maximumFractionDigits: 4 });
+
 /** `said`: what the agent said last, which its summary often repeats. */
 function Completed({ payload, said }: { payload: unknown; said: string }) {
   const summary = text(payload, 'summary');
   const [cost, turns, ms] = ['cost_usd', 'turns', 'duration_ms'].map((name) => number(payload, name));
   const facts = [
-    cost !== null && `$${(cost ?? 0).toFixed(4)}`,
+    cost !== null && dollars.format(cost ?? 0),
     turns !== null && (turns === 1 ? '1 turn' : `${turns} turns`),
     ms !== null && `${((ms ?? 0) / 1000).toFixed(1)} s`,
   ];

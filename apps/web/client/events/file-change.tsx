@@ -1,7 +1,6 @@
-import type { SessionRow } from '@mobvibe/sync';
+import { objectName, type SessionRow } from '@mobvibe/sync';
 import { useState } from 'preact/hooks';
 import { useAccount } from '../state/account.ts';
-import { storedName } from './stored-name.ts';
 
 const BUCKET = 'project-files';
 /** More than this is no help on a phone. */
@@ -22,9 +21,10 @@ export function FileChange({ path, change, added, removed, session }: FileChange
   const load = async () => {
     const prefix = session.storage_prefix ?? `${user.id}/${session.project_id}/${session.id}`;
     const folder = prefix.replace(/\/$/, '');
-    const { data } = await supabase.storage.from(BUCKET).download(`${folder}/${storedName(path)}`);
+    const name = objectName(path);
+    const file = name && (await supabase.storage.from(BUCKET).download(`${folder}/${name}`)).data;
     // Without an answer it is not uploaded yet, as far as anybody here can tell.
-    setContent(data && (await data.text()));
+    setContent(file ? await file.text() : null);
   };
   return (
     <details
@@ -35,8 +35,8 @@ export function FileChange({ path, change, added, removed, session }: FileChange
     >
       <summary>
         <span class="small">{change}</span> <code>{path}</code>{' '}
-        {added !== null && <span class="added">+{added}</span>}{' '}
-        {Boolean(removed) && <span class="removed">−{removed}</span>}
+        {added !== null && <span class="added small">+{added}</span>}{' '}
+        {Boolean(removed) && <span class="removed small">−{removed}</span>}
       </summary>
       {content === undefined && <p class="muted small">Loading…</p>}
       {content === null && (

@@ -64,7 +64,7 @@ export function Composer({ session, jobs }: { session: SessionRow; jobs: JobRow[
         />
       </label>
       <div class="row between">
-        <span id="send-hint" class="muted small">
+        <span id="send-hint" class="keyboard muted small">
           Ctrl + Enter sends
         </span>
         <span class="row">

@@ -20,7 +20,7 @@ export function useAction<Args extends unknown[]>(task: (...args: Args) => Promi
 }
 
 /** What an error of the API says to a person: its message, and its hint. */
-export function explain(error: unknown): string {
+function explain(error: unknown): string {
   const { message, hint } = error as { message?: unknown; hint?: unknown };
   if (/fetch|network/i.test(String(message))) return 'The server cannot be reached. Try again.';
   return [message, hint].filter(Boolean).map(sentence).join(' ') || 'Something went wrong. Try again.';

@@ -5,7 +5,7 @@ export type Route = { view: 'projects' } | { view: 'project'; id: string } | { v
 const PATTERN = /^#\/(project|session)\/([0-9a-f-]{36})$/;
 
 /** Where the address says to be: in the hash, so that a reload stays there. */
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [, view, id] = PATTERN.exec(hash) ?? [];
   return view && id ? { view: view as 'project' | 'session', id } : { view: 'projects' };
 }

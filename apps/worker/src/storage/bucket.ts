@@ -2,7 +2,7 @@ import { isStorageError, StorageClient, type StorageError } from '@supabase/stor
 import pRetry from 'p-retry';
 
 /** Made by the SQL layer, with the policies that let users read their own folder only. */
-const BUCKET = 'project-files';
+const PROJECT_FILES = 'project-files';
 
 /** Where Supabase's API is, and the key that row-level security does not bind. */
 export interface StorageConfig {
@@ -10,7 +10,7 @@ export interface StorageConfig {
   key: string;
 }
 
-/** The bucket of all sessions' files, as the service role. Each function throws the signal's reason, or a StorageError. */
+/** A bucket, as the service role. Each function throws the signal's reason, or a StorageError. */
 export interface Bucket {
   /** How many bytes a file may have. */
   sizeLimit(): Promise<number>;
@@ -18,19 +18,25 @@ export interface Bucket {
   upload(name: string, content: Buffer, contentType: string): Promise<void>;
   /** Removes files; one that is not there is no error. */
   remove(names: string[]): Promise<void>;
+  /** @returns undefined where there is no such file */
+  download(name: string): Promise<Buffer | undefined>;
+  /** The names of all files below a folder. */
+  list(folder: string): Promise<string[]>;
 }
 
 const REQUEST_MS = 30_000;
 /** What one request may remove. */
 const REMOVED_AT_ONCE = 1_000;
+const LISTED_AT_ONCE = 1_000;
 
 /**
  * @param options.signal aborts what is under way
  * @param options.retries how often a request is tried again that failed for a passing reason
+ * @param options.bucket by default the one of all sessions' files
  */
 export function openBucket(
   { url, key }: StorageConfig,
-  { signal, retries }: { signal: AbortSignal; retries: number },
+  { signal, retries, bucket = PROJECT_FILES }: { signal: AbortSignal; retries: number; bucket?: string },
 ): Bucket {
   const client = new StorageClient(
     `${url.replace(/\/$/, '')}/storage/v1`,
@@ -38,7 +44,7 @@ export function openBucket(
     (input, init) =>
       fetch(input, { ...init, signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]) }),
   );
-  const files = client.from(BUCKET);
+  const files = client.from(bucket);
 
   async function request<T>(send: () => Promise<Answer<T>>): Promise<T> {
     const attempt = async () => {
@@ -62,9 +68,23 @@ export function openBucket(
     }
   }
 
+  async function list(folder: string): Promise<string[]> {
+    const names: string[] = [];
+    for (let offset = 0; ; offset += LISTED_AT_ONCE) {
+      const entries = await request(() => files.list(folder, { limit: LISTED_AT_ONCE, offset }));
+      for (const { id, name } of entries) {
+        const path = `${folder}/${name}`;
+        // A folder has no id.
+        if (id) names.push(path);
+        else names.push(...(await list(path)));
+      }
+      if (entries.length < LISTED_AT_ONCE) return names;
+    }
+  }
+
   return {
     async sizeLimit() {
-      const { file_size_limit } = await request(() => client.getBucket(BUCKET));
+      const { file_size_limit } = await request(() => client.getBucket(bucket));
       return file_size_limit ?? Number.POSITIVE_INFINITY;
     },
     async upload(name, content, contentType) {
@@ -77,6 +97,16 @@ export function openBucket(
         await request(() => files.remove(names.slice(first, first + REMOVED_AT_ONCE)));
       }
     },
+    async download(name) {
+      try {
+        const blob = await request<Blob>(async () => files.download(name));
+        return Buffer.from(await blob.arrayBuffer());
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
+    },
+    list,
   };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { errorCode, oneLine } from '@mobvibe/cli';
+import { objectName } from '@mobvibe/sync';
 import pMap from 'p-map';
 import type { Log } from '../log.ts';
 import type { JobSession, SessionUpdate } from '../queue/queue.ts';
@@ -7,7 +8,6 @@ import { MAX_FILES, type Sandbox } from '../sandbox/sandbox.ts';
 import { type Bucket, isRefused, openBucket, type StorageConfig } from './bucket.ts';
 import { contentType } from './content-type.ts';
 import { type Holdings, metadataOf, readHoldings } from './holdings.ts';
-import { objectName } from './object-name.ts';
 import { type Plan, planUpload } from './plan.ts';
 
 export interface UploadRequest {

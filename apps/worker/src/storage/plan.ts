@@ -1,6 +1,6 @@
+import { objectName } from '@mobvibe/sync';
 import type { Fingerprint } from '../sandbox/sandbox.ts';
 import { type Holdings, recordSize } from './holdings.ts';
-import { objectName } from './object-name.ts';
 
 export interface Plan {
   /** Paths of the files whose content Storage does not hold, small ones first. */

@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe as describeTarget } from '@mobvibe/cli';
+import { objectName } from '@mobvibe/sync';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { contractTarget, startOwn, type Target, type TestUser } from '../../../../test/api/target.ts';
@@ -9,7 +10,6 @@ import { createClaudeExecutor } from '../../src/executor/claude/claude.ts';
 import type { Execution } from '../../src/executor/executor.ts';
 import { openScriptedModelApi } from '../../src/model-api/scripted.ts';
 import { openFlySandboxes } from '../../src/sandbox/fly/fly.ts';
-import { objectName } from '../../src/storage/object-name.ts';
 import { startWorker } from '../../src/worker.ts';
 import { bash, calling } from '../executors/agent.ts';
 import { createFixture, done, type Fixture, gate, type Run, type Session } from '../fixture.ts';
@@ -206,10 +206,6 @@ describe('what an agent wrote', () => {
   it('stays when its sandbox is lost, until it is written anew', async () => {
     const session = await createSession();
     await work(session, writing({ 'a.txt': '1', 'b.txt': '1' }));
-    await own.database.sql.query(
-      "update public.coding_sessions set sandbox_id = 'local:lost' where id = $1",
-      [session.sessionId],
-    );
     await rm(join(fixture.data, 'sessions', session.sessionId), { recursive: true });
     await work(session, writing({ 'a.txt': '2' }));
     expect(await contentsOf(alice, session.folder)).toEqual({ 'a.txt': '2', 'b.txt': '1' });

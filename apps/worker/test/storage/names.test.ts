@@ -1,7 +1,7 @@
+import { objectName } from '@mobvibe/sync';
 import { describe, expect, it } from 'vitest';
 import { contentType } from '../../src/storage/content-type.ts';
 import { metadataOf, readHoldings } from '../../src/storage/holdings.ts';
-import { objectName } from '../../src/storage/object-name.ts';
 import { planUpload } from '../../src/storage/plan.ts';
 
 describe('the name of a file in Storage', () => {

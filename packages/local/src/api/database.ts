@@ -73,3 +73,6 @@ export function isUnreachable(error: unknown): boolean {
     oneLine(error).includes('timeout exceeded')
   );
 }
+
+/** Whether the database cannot hold a text of the request: it has no NUL. */
+export const isUnstorable = (error: unknown): boolean => ['22021', '22P05'].includes(errorCode(error) ?? '');

@@ -66,6 +66,7 @@ export function refusePhone(phone: string | undefined): void {
   if (phone) throw new AuthError(400, 'phone_provider_disabled', 'Phone logins are disabled');
 }
 
+const LATEST = Date.UTC(9999, 11, 31);
 const MILLISECONDS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /**
@@ -75,13 +76,13 @@ const MILLISECONDS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_
 export function bannedUntil(duration: string | undefined): Date | null | undefined {
   if (duration === undefined) return undefined;
   if (duration === 'none') return null;
+  const invalid = new AuthError(400, 'validation_failed', `invalid format for ban duration: "${duration}"`);
   const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  if (parts.map(([part]) => part).join('') !== duration || parts.length === 0) {
-    throw new AuthError(400, 'validation_failed', `invalid format for ban duration: "${duration}"`);
-  }
+  if (parts.map(([part]) => part).join('') !== duration || parts.length === 0) throw invalid;
   const sum = parts.reduce(
     (total, [, n, unit]) => total + Number(n) * (MILLISECONDS[unit as string] as number),
     0,
   );
+  if (Date.now() + sum > LATEST) throw invalid;
   return new Date(Date.now() + sum);
 }

@@ -1,7 +1,7 @@
 import { errorCode } from '@mobvibe/cli';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { isUnreachable } from '../database.ts';
+import { isUnreachable, isUnstorable } from '../database.ts';
 
 const API_VERSION = '2024-01-01';
 
@@ -42,6 +42,8 @@ export function respondWithError(c: Context, error: unknown, log: (line: string)
 }
 
 function unforeseen(cause: unknown): AuthError {
+  // No 5xx, which a client would try again.
+  if (isUnstorable(cause)) return new AuthError(400, 'validation_failed', 'A text must not contain NUL');
   return isUnreachable(cause)
     ? new AuthError(503, 'unexpected_failure', 'The database cannot be reached', { cause })
     : new AuthError(500, 'unexpected_failure', 'Unexpected failure, please check the log', { cause });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientBase, Pool } from 'pg';
-import { readQueries } from '../database.ts';
+import { isUnstorable, readQueries } from '../database.ts';
 import { AuthError, isDuplicate } from './errors.ts';
 
 const query = readQueries(new URL('./queries/', import.meta.url));
@@ -127,10 +127,11 @@ export function duplicate(code: string): AuthError {
 const databaseError = (what: string, cause: unknown) =>
   new AuthError(500, 'unexpected_failure', `Database error ${what}`, { cause });
 
-// An error that has a SQLSTATE and is none of the connection: a trigger or a constraint of the application.
+// An error that has a SQLSTATE and is none of the connection or the request: a trigger or a constraint of the
+// application.
 function isRaised(error: unknown): boolean {
   const { code, severity } = error as { code?: string; severity?: string };
-  return severity === 'ERROR' && !/^(57|08|53)/.test(code ?? '');
+  return severity === 'ERROR' && !/^(57|08|53)/.test(code ?? '') && !isUnstorable(error);
 }
 
 export interface UserChange {

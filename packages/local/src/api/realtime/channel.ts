@@ -121,6 +121,8 @@ async function admit(
   const { joinRef, topic: channelTopic } = message;
   const name = channelTopic.slice(TOPIC_PREFIX.length);
   if (name === '') throw refusal('TopicNameRequired: You must provide a topic name');
+  // The database would refuse it, over and over: clients join again.
+  if (name.includes('\0')) throw refusal('InvalidTopic: A topic name must not contain NUL');
   const join = joinSchema.safeParse(message.payload ?? {});
   if (!join.success) throw refusal(`InvalidJoinPayload: ${describeIssue(join.error)}`);
   if (services.tooManyJoins()) throw refusal('ClientJoinRateLimitReached: Too many joins per second');

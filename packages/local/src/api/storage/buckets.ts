@@ -18,6 +18,7 @@ const sizeLimit = z
     const [, number, unit = 'b'] = /^([\d.]+)([a-z]*)$/i.exec(size) ?? [];
     return Math.round(Number(number) * (UNITS[unit.toLowerCase() || 'b'] as number));
   })
+  .refine((size) => Number.isSafeInteger(size), 'is too large')
   .nullish();
 
 const settings = {

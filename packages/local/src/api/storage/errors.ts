@@ -1,6 +1,6 @@
 import { errorCode } from '@mobvibe/cli';
 import type { Context } from 'hono';
-import { isUnreachable } from '../database.ts';
+import { isUnreachable, isUnstorable } from '../database.ts';
 import { isTokenError } from '../tokens.ts';
 
 /** An answer of the Storage API that is no success. Its HTTP status is 400 (500 stays 500); `statusCode` says more. */
@@ -46,6 +46,7 @@ function known(error: unknown, log: (line: string) => void): StorageError {
     case '55P03':
       return new StorageError(544, 'DatabaseTimeout', 'The connection to the database timed out');
   }
+  if (isUnstorable(error)) return invalidRequest('a text must not contain NUL');
   if (isUnreachable(error)) return new StorageError(503, 'DatabaseError', 'the database cannot be reached');
   log(`storage: unexpected failure (${errorCode(error) ?? (error as Error)?.name})`);
   return new StorageError(500, 'InternalError', 'Internal server error');

@@ -53,7 +53,7 @@ function fileOfForm(request: IncomingMessage): Promise<Upload> {
           resolve({
             body: file,
             mimeType,
-            cacheControl: cacheTime ? `max-age=${cacheTime}` : 'no-cache',
+            cacheControl: cacheTime ? headerValue(`max-age=${cacheTime}`) : 'no-cache',
             userMetadata: parsed(fields.get('metadata')),
           });
         } catch (error) {
@@ -69,6 +69,12 @@ function fileOfForm(request: IncomingMessage): Promise<Upload> {
       malformed(error);
     }
   });
+}
+
+// It becomes a header of every download.
+function headerValue(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return text;
+  throw invalidRequest('cacheControl is no value of a header');
 }
 
 function parsed(metadata: string | undefined): object | undefined {

@@ -1,18 +1,21 @@
 import { join } from 'node:path';
+import { repositoryRoot } from '@mobvibe/cli';
 import { migrationsDirectory } from '@mobvibe/db/migrations';
 import { accessOf, readSqlFiles } from '@mobvibe/rls-sql';
 import { attackMatrix } from './attack-matrix.ts';
 import { readDataModel } from './data-model.ts';
 import type { Parts } from './document.ts';
 import { erDiagram } from './er-diagram.ts';
+import { measuredTables } from './measured.ts';
 import { readMigrations, schemaOf, withMigrated } from './migrations.ts';
+import { shardKeyTable } from './shard-key.ts';
 import { accessTable, functionTable, indexTable, migrationTable, policyTable, tableTable } from './tables.ts';
 
 /**
- * Everything in DATABASE.md that is generated, from the Prisma schema, the migrations and the SQL layer; no
- * database is needed.
+ * Everything in the documents that is generated, by the document's path: from the Prisma schema, the migrations, the SQL
+ * layer and the results of benchmarks; no database is needed.
  */
-export async function generateParts(): Promise<Parts> {
+export async function generateParts(): Promise<Record<string, Parts>> {
   const migrations = readMigrations(migrationsDirectory);
   const schema = await schemaOf(migrations);
   const tables = withMigrated(readDataModel(join(migrationsDirectory, '..', 'schema')), schema);
@@ -26,13 +29,19 @@ export async function generateParts(): Promise<Parts> {
 
   const ordered = inOrder(tables, ({ name }) => name);
   return {
-    tables: tableTable(ordered, schema),
-    'er-diagram': erDiagram(ordered),
-    access: accessTable(inOrder(access.tables, ({ table }) => table)),
-    policies: policyTable(inOrder(access.policies, ({ table }) => table)),
-    attacks: attackMatrix(),
-    functions: functionTable(access.functions),
-    indexes: indexTable(ordered, schema),
-    migrations: migrationTable(migrations),
+    'DATABASE.md': {
+      tables: tableTable(ordered, schema),
+      'er-diagram': erDiagram(ordered),
+      access: accessTable(inOrder(access.tables, ({ table }) => table)),
+      policies: policyTable(inOrder(access.policies, ({ table }) => table)),
+      attacks: attackMatrix(),
+      functions: functionTable(access.functions),
+      indexes: indexTable(ordered, schema),
+      migrations: migrationTable(migrations),
+    },
+    'docs/SCALING.md': {
+      'shard-key': shardKeyTable(ordered),
+      measured: measuredTables(join(repositoryRoot, 'bench', 'results')),
+    },
   };
 }

@@ -56,7 +56,7 @@ describe('the worker', () => {
     );
     expect(await sessionOf(session.sessionId)).toMatchObject({
       status: 'active',
-      sandbox_id: `local:${session.sessionId}`,
+      sandbox_id: expect.stringMatching(`^local:${session.sessionId}:`),
       last_event_seq: String(events.length),
       metadata: {
         agent_session_id: expect.any(String),

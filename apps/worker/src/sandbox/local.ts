@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -14,7 +15,13 @@ const ID_PREFIX = 'local:';
 /** Beside the project: whose sandbox this is. */
 const LABEL_FILE = 'sandbox.json';
 
-const label = z.object({ database: z.string(), created_at: z.coerce.date() });
+const label = z.object({
+  database: z.string(),
+  created_at: z.coerce.date(),
+  /** Tells it from one of the same session that was lost, or is on another machine. Those of old have none. */
+  mark: z.string().optional(),
+});
+type Label = z.infer<typeof label>;
 
 /**
  * Sandboxes as directories of this machine, `<data>/sessions/<session id>/{home,project}`. A directory is no
@@ -39,14 +46,13 @@ export async function openLocalSandboxes(dataDirectory: string, database = ''): 
       const root = join(sessions, session.id);
       await mkdir(join(root, 'home'), { recursive: true, mode: 0o700 });
       await mkdir(join(root, 'project'), { recursive: true, mode: 0o700 });
-      await writeFile(join(root, LABEL_FILE), JSON.stringify({ database, created_at: new Date() }), {
-        flag: 'wx',
-      }).catch(unlessExists);
+      const born: Label = { database, created_at: new Date(), mark: randomBytes(4).toString('hex') };
+      await writeFile(join(root, LABEL_FILE), JSON.stringify(born), { flag: 'wx' }).catch(unlessExists);
       // npm looks upwards for a package: without one here, an install in an empty project would change whatever
       // package the data directory lies in.
       await writeFile(join(root, 'package.json'), '{ "private": true }\n');
       await endProcesses(sessionMark(session.id));
-      return sandbox(session.id, await realpath(root));
+      return sandbox(idOf(session.id, await readLabel(join(root, LABEL_FILE))), await realpath(root));
     },
     async list() {
       const entries = await readdir(sessions, { withFileTypes: true });
@@ -57,7 +63,7 @@ export async function openLocalSandboxes(dataDirectory: string, database = ''): 
         ids.map(async (sessionId) => {
           const found = await readLabel(join(sessions, sessionId, LABEL_FILE));
           return {
-            id: ID_PREFIX + sessionId,
+            id: idOf(sessionId, found),
             sessionId,
             ...(found && { createdAt: found.created_at, database: found.database }),
           };
@@ -65,19 +71,24 @@ export async function openLocalSandboxes(dataDirectory: string, database = ''): 
       );
     },
     async end(id) {
-      const sessionId = id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : '';
+      const [sessionId = ''] = id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length).split(':') : [];
       // A path is made of it.
       if (!isUuid(sessionId)) return;
+      // Another one of that session is not this one.
+      if (id !== idOf(sessionId, await readLabel(join(sessions, sessionId, LABEL_FILE)))) return;
       await endProcesses(sessionMark(sessionId));
       await rm(join(sessions, sessionId), { recursive: true, force: true, maxRetries: 3 });
     },
   };
 }
 
-function sandbox(sessionId: string, root: string): Sandbox {
+const idOf = (sessionId: string, found: Label | undefined): string =>
+  [ID_PREFIX + sessionId, ...(found?.mark ? [found.mark] : [])].join(':');
+
+function sandbox(id: string, root: string): Sandbox {
   const project = join(root, 'project');
   return {
-    id: ID_PREFIX + sessionId,
+    id,
     project,
     home: join(root, 'home'),
     async preview() {
@@ -112,7 +123,7 @@ async function readInside(project: string, path: string, mostBytes: number): Pro
   }
 }
 
-async function readLabel(file: string): Promise<z.infer<typeof label> | undefined> {
+async function readLabel(file: string): Promise<Label | undefined> {
   const content = await readFile(file, 'utf8').catch(() => '{}');
   try {
     return label.safeParse(JSON.parse(content)).data;

@@ -28,7 +28,7 @@ describe('a sandbox on this machine', () => {
     const one = session();
     const sandboxes = await openLocalSandboxes(data, 'db');
     const { id, project } = await sandboxes.open(one);
-    expect(id).toBe(`local:${one.id}`);
+    expect(id).toMatch(new RegExp(`^local:${one.id}:[0-9a-f]{8}$`));
     expect(project).toBe(join(data, 'sessions', one.id, 'project'));
     await mkdir(join(data, 'sessions', 'not-a-session'));
     // Whoever opens it later does not make it theirs.
@@ -54,6 +54,19 @@ describe('a sandbox on this machine', () => {
     await sandboxes.end(id);
     expect(await processesMarked(sessionMark(one.id))).toEqual([]);
     expect(await readdir(join(data, 'sessions'))).toEqual([other.id]);
+  });
+
+  it('is another one when it was lost, and on another disk: what the first held is not in it', async () => {
+    const one = session();
+    const sandboxes = await openLocalSandboxes(data);
+    const first = await sandboxes.open(one);
+    expect((await sandboxes.open(one)).id).toBe(first.id);
+    expect((await (await openLocalSandboxes(join(data, 'elsewhere'))).open(one)).id).not.toBe(first.id);
+    await rm(join(data, 'sessions', one.id), { recursive: true });
+    const second = await sandboxes.open(one);
+    expect(second.id).not.toBe(first.id);
+    await sandboxes.end(first.id);
+    expect(await sandboxes.list()).toMatchObject([{ id: second.id }]);
   });
 
   it('is the only thing that an id can end', async () => {

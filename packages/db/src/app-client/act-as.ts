@@ -1,5 +1,6 @@
 import type { Acting } from './acting.ts';
 import { operation } from './adapter.ts';
+import type { Freshness } from './replica.ts';
 
 // The parts of a Prisma client that this file relies on; none of them is public.
 interface Internals {
@@ -26,17 +27,20 @@ interface Engine {
  * share one engine; but each has its own request handler, because that is what joins the findUnique calls of a tick
  * into one query: shared, it would answer one user with the rights of another.
  */
-export function actAs<Client extends object>(client: Client, acting: Acting): Client {
+export function actAs<Client extends object>(client: Client, acting: Acting, freshness?: Freshness): Client {
   const { original, extensions } = internalsOf(client);
   const { _engine: engine } = original;
   const raw = ({ action }: Query) => action === 'queryRaw' || action === 'executeRaw';
   const own: Engine = {
     start: () => engine.start(),
     request: (query, ...rest) =>
-      operation.run({ acting, raw: raw(query) }, () => engine.request(query, ...rest)),
+      operation.run({ acting, raw: raw(query), freshness }, () => engine.request(query, ...rest)),
     requestBatch: (queries, ...rest) =>
-      operation.run({ acting, raw: queries.some(raw) }, () => engine.requestBatch(queries, ...rest)),
-    transaction: (...args) => operation.run({ acting, raw: false }, () => engine.transaction(...args)),
+      operation.run({ acting, raw: queries.some(raw), freshness }, () =>
+        engine.requestBatch(queries, ...rest),
+      ),
+    transaction: (...args) =>
+      operation.run({ acting, raw: false, freshness }, () => engine.transaction(...args)),
     stop: async () => {},
   };
   const derived: Internals = Object.create(original);

@@ -21,8 +21,16 @@ const SETTINGS = [
   'request.jwt.claim.email',
 ];
 
-/** What turns a transaction into somebody's; its parameters are an Acting. */
-export const become = `select ${SETTINGS.map((name, index) => `pg_catalog.set_config('${name}', $${index + 1}, true)`).join(', ')}`;
+const setting = (names: string[]) =>
+  `select ${names.map((name, index) => `pg_catalog.set_config('${name}', $${index + 1}, true)`).join(', ')}`;
+const BECOME = setting(SETTINGS);
+const BECOME_READER = setting([...SETTINGS, 'transaction_read_only']);
+
+/** What turns a transaction into somebody's; its parameters are the Acting. */
+export const become = (acting: Acting): string => (acting.length > SETTINGS.length ? BECOME_READER : BECOME);
+
+/** The same, who may write nothing. Once it has read, a transaction cannot take that back. */
+export const onlyReading = (acting: Acting): Acting => [...acting, 'on'];
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

@@ -7,25 +7,35 @@ import type {
   SqlQueryable,
   Transaction,
 } from '@prisma/driver-adapter-utils';
-import type { Pool, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
+import type { PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
 import { type Acting, become } from './acting.ts';
 import { type PreparedStatements, preparedStatements } from './prepared-statements.ts';
+import type { Freshness } from './replica.ts';
 import { runStatementAs } from './statement-as.ts';
 
 /** What the operation in progress is: who for, and whether its SQL was written by the caller. */
 export interface Operation {
   acting: Acting;
   raw: boolean;
+  /** Of a read that may be answered by a replica. */
+  freshness?: Freshness | undefined;
 }
 
 /** From Prisma's engine, which knows the operation, down to the driver adapter, which is handed only SQL. */
 export const operation = new AsyncLocalStorage<Operation>();
 
+/** Where operations get their connections, which are made with `pipeline: true`. */
+export interface Connections {
+  connect(operation: Operation): Promise<PoolClient>;
+  /** Another one for a single statement that failed, where it may be run again; else undefined. */
+  connectInstead(operation: Operation, error: unknown): Promise<PoolClient> | undefined;
+}
+
 /**
- * A driver adapter over a pool of connections made with `pipeline: true`. Each statement runs in a transaction that first
- * becomes the user of the operation; all of it leaves together, so that it costs one round trip. Without an operation nothing is sent.
+ * A driver adapter over such connections. Each statement runs in a transaction that first becomes the user of the
+ * operation; all of it leaves together, so that it costs one round trip. Without an operation nothing is sent.
  */
-export function actingAdapter(pool: Pool): SqlDriverAdapterFactory {
+export function actingAdapter(connections: Connections): SqlDriverAdapterFactory {
   const { provider, adapterName } = new PrismaPg({});
   const known = preparedStatements();
   return {
@@ -34,11 +44,11 @@ export function actingAdapter(pool: Pool): SqlDriverAdapterFactory {
     connect: async () => {
       const converted = await makeConverter();
       return {
-        ...converted((config) => runAlone(pool, known, config)),
-        startTransaction: (isolationLevel) => startTransaction(pool, known, converted, isolationLevel),
+        ...converted((config) => runAlone(connections, known, config)),
+        startTransaction: (isolationLevel) => startTransaction(connections, known, converted, isolationLevel),
         getConnectionInfo: () => ({ supportsRelationJoins: true }),
         executeScript: () => Promise.reject(new Error('scripts are for migrations')),
-        // The pool is its maker's to end.
+        // The pools are their maker's to end.
         dispose: async () => {},
       } satisfies SqlDriverAdapter;
     },
@@ -69,7 +79,7 @@ const begin = (
   isolationLevel?: IsolationLevel,
 ): Promise<QueryResult>[] => [
   client.query(isolationLevel ? `begin isolation level ${isolationLevel}` : 'begin'),
-  client.query(become, [...acting]),
+  client.query(become(acting), [...acting]),
 ];
 
 // What `discard all` does, which is refused inside a transaction. Inside one it must be: between two
@@ -91,10 +101,29 @@ const forget = [
 const finish = (client: PoolClient, raw: boolean): Promise<QueryResult>[] =>
   raw ? [client.query('commit and chain'), client.query(forget)] : [client.query('commit')];
 
-async function runAlone(pool: Pool, known: PreparedStatements, config: Config): Promise<QueryResult> {
-  const { acting, raw } = currentOperation();
-  if (raw) refuseControl(config.text);
-  const { client, release } = await lease(pool);
+async function runAlone(
+  connections: Connections,
+  known: PreparedStatements,
+  config: Config,
+): Promise<QueryResult> {
+  const current = currentOperation();
+  if (current.raw) refuseControl(config.text);
+  try {
+    return await runOn(connections.connect(current), known, current, config);
+  } catch (error) {
+    const instead = connections.connectInstead(current, error);
+    if (!instead) throw error;
+    return runOn(instead, known, current, config);
+  }
+}
+
+async function runOn(
+  connecting: Promise<PoolClient>,
+  known: PreparedStatements,
+  { acting, raw }: Operation,
+  config: Config,
+): Promise<QueryResult> {
+  const { client, release } = await lease(connecting);
   if (!raw) {
     const [result] = await settled(client, release, () => [runStatementAs(known, client, acting, config)]);
     return result as QueryResult;
@@ -109,13 +138,14 @@ async function runAlone(pool: Pool, known: PreparedStatements, config: Config): 
 }
 
 async function startTransaction(
-  pool: Pool,
+  connections: Connections,
   known: PreparedStatements,
   converted: Converter,
   isolationLevel: IsolationLevel | undefined,
 ): Promise<Transaction> {
-  const { acting } = currentOperation();
-  const connecting = lease(pool);
+  const opening = currentOperation();
+  const { acting } = opening;
+  const connecting = lease(connections.connect(opening));
   // Through the converter for the sake of its errors.
   await converted(() => connecting.then(() => nothing)).executeRaw(noQuery);
   const { client, release } = await connecting;
@@ -226,9 +256,9 @@ function corked<T>(client: PoolClient, send: () => T): T {
   }
 }
 
-/** A connection of the pool. One that is not idle at the end of the lease is destroyed, not returned. */
-async function lease(pool: Pool): Promise<{ client: PoolClient; release: () => void }> {
-  const client = await pool.connect();
+/** A connection of a pool. One that is not idle at the end of the lease is destroyed, not returned. */
+async function lease(connecting: Promise<PoolClient>): Promise<{ client: PoolClient; release: () => void }> {
+  const client = await connecting;
   // The queries report a lost connection; without a listener the event would end the process.
   const ignore = () => {};
   client.on('error', ignore);

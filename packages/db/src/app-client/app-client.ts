@@ -4,14 +4,23 @@ import { type LoginOptions, loginUrl } from '../connection.ts';
 import { type Prisma, PrismaClient } from '../generated/client.ts';
 import { timeOrderedIds } from '../time-ordered-ids.ts';
 import { actAs } from './act-as.ts';
-import { type Acting, actingAnon, actingUser, type Claims } from './acting.ts';
+import { type Acting, actingAnon, actingUser, type Claims, onlyReading } from './acting.ts';
 import { actingAdapter } from './adapter.ts';
 import { leaveDefaultsToDatabase } from './database-defaults.ts';
+import { readsOnly } from './reads-only.ts';
+import {
+  freshnessOf,
+  openReplica,
+  POSITION,
+  primaryOnly,
+  type ReplicaOptions,
+  type StaleOptions,
+} from './replica.ts';
 import { typedSql } from './typed-sql.ts';
 
 const MOST_CLIENTS = 1_000;
 
-export interface AppClientOptions extends LoginOptions {
+export interface AppClientOptions extends LoginOptions, ReplicaOptions {
   /** Connections of the pool, at most, for all users together; by default pg's 10. */
   poolSize?: number;
 }
@@ -43,11 +52,13 @@ export function createAppClient(options: AppClientOptions = {}) {
   });
   // An idle connection that breaks has left the pool already; the next query opens another.
   pool.on('error', () => {});
+  const replica = options.replicaUrl ? openReplica(pool, options.replicaUrl, options) : primaryOnly(pool);
   const clientOptions: Prisma.PrismaClientOptions = Object.assign(
-    { adapter: actingAdapter(pool) },
+    { adapter: actingAdapter(replica) },
     { __internal: { configOverride: leaveDefaultsToDatabase } },
   );
   const client = new PrismaClient(clientOptions).$extends(timeOrderedIds).$extends(typedSql);
+  const reader: typeof client = readsOnly(client);
   // To make a client takes longer than a read; the requests of one token come close together.
   const clients = new LRUCache<string, typeof client>({ max: MOST_CLIENTS });
   const as = (acting: Acting): typeof client => {
@@ -66,10 +77,44 @@ export function createAppClient(options: AppClientOptions = {}) {
     asUser: (claims: Claims) => as(actingUser(claims)),
     /** The database as somebody who has not signed in, as role `anon`. */
     asAnon: () => as(actingAnon),
-    /** Closes the pool. What `asUser` and `asAnon` returned cannot be used any more. */
+    /**
+     * How far the primary has come: a read that waits for it sees everything that was committed before. A short text,
+     * for a cookie or the next request's header.
+     *
+     * ```ts
+     * await mine.project.create({ data: { name: 'Notes' } });
+     * const after = await db.position();
+     * await db.onReplica({ after }).asUser(claims).project.findMany(); // the new one is there
+     * ```
+     */
+    position: async (): Promise<string> => {
+      const { rows } = await pool.query<{ position: string }>(POSITION);
+      return (rows[0] as { position: string }).position;
+    },
+    /**
+     * The same users, whose reads MAY BE STALE: the replica of `replicaUrl` answers them. It is usually behind by
+     * milliseconds, and by any time when it is busy. Row-level security holds there as on the primary. Nothing may be
+     * written: an operation that would is refused, and so is raw SQL that tries.
+     *
+     * The primary answers instead where the replica has not come to `after` within `waitMs`, where it cannot be
+     * reached, and where there is none. A transaction that has begun on the replica ends there, or fails.
+     *
+     * Not for `sync_changes`, which refuses to run there: its cursor needs the primary's view of open transactions.
+     * @throws Error when `after` is not what `position` returned.
+     */
+    onReplica: (stale: StaleOptions = {}) => {
+      const freshness = freshnessOf(stale);
+      const read = (acting: Acting): typeof client => actAs(reader, onlyReading(acting), freshness);
+      return {
+        /** See `asUser` above: the same, reading only. */
+        asUser: (claims: Claims) => read(actingUser(claims)),
+        asAnon: () => read(actingAnon),
+      };
+    },
+    /** Closes the pools. What `asUser` and `asAnon` returned cannot be used any more. */
     $disconnect: async (): Promise<void> => {
       await client.$disconnect();
-      await pool.end();
+      await Promise.all([pool.end(), replica.end()]);
     },
   };
 }

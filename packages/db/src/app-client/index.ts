@@ -7,3 +7,5 @@ export {
   type JwtOptions,
   type JwtRefusal,
 } from './claims-from-jwt.ts';
+export { isReplicaWrite } from './reads-only.ts';
+export type { FallbackReason, ReplicaOptions, StaleOptions } from './replica.ts';

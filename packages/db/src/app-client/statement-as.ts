@@ -46,8 +46,9 @@ export async function runStatementAs(
 ): Promise<QueryResult> {
   const { text, values } = withoutOffset(config);
   const surplus = known.surplus(client);
+  const becoming = become(acting);
   const statements: Statement[] = [
-    { text: become, values: acting, prepared: known.on(client, become) },
+    { text: becoming, values: acting, prepared: known.on(client, becoming) },
     { text, values: values.map((value) => utils.prepareValue(value)), prepared: known.on(client, text) },
   ];
   try {

@@ -32,6 +32,11 @@ declare
   v_id uuid;
   v_answer jsonb;
 begin
+  if pg_is_in_recovery() then
+    raise exception 'sync_changes needs the primary' using
+      errcode = 'feature_not_supported',
+      hint = 'A replica does not know which transactions are open: changes would be missed.';
+  end if;
   if p_cursor is not null then
     v_part := regexp_match(
       p_cursor, '^1/([0-9a-f]{16})/([0-9:,]+)(?:/([0-9:,]+)/([123])/([0-9]{1,19})/([0-9a-f-]{36}))?$'
@@ -132,7 +137,7 @@ end
 $$;
 
 comment on function public.sync_changes(text, integer) is
-  'What changed in the caller''s projects, sessions and jobs since the cursor (null: everything), tombstones included, up to p_limit rows (at most 1,000) or about 1 MB: {cursor, more, reset, projects, coding_sessions, coding_jobs}. Misses nothing, whatever is open meanwhile. reset: forget what you have; these and those of the next pages are all rows. Raises 22023 for what is no cursor.';
+  'What changed in the caller''s projects, sessions and jobs since the cursor (null: everything), tombstones included, up to p_limit rows (at most 1,000) or about 1 MB: {cursor, more, reset, projects, coding_sessions, coding_jobs}. Misses nothing, whatever is open meanwhile. reset: forget what you have; these and those of the next pages are all rows. Raises 22023 for what is no cursor, 0A000 on a replica.';
 
 revoke all on function public.sync_changes(text, integer) from public, anon, authenticated, service_role;
 grant execute on function public.sync_changes(text, integer) to authenticated;

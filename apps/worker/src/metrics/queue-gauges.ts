@@ -1,5 +1,6 @@
 import { Gauge } from 'prom-client';
 import type { QueueStats } from '../queue/operations.ts';
+import { cached } from './cached.ts';
 import type { Metrics } from './metrics.ts';
 
 // Several scrapers, or one that is too eager, cost the database no more than this.
@@ -62,13 +63,4 @@ export function addQueueGauges({ registry }: Metrics, stats: () => Promise<Queue
       },
     });
   }
-}
-
-/** One call at a time, and its answer for a while. */
-function cached<T>(task: () => Promise<T>, forMs: number): () => Promise<T> {
-  let last: { at: number; answer: Promise<T> } | undefined;
-  return () => {
-    if (!last || performance.now() - last.at > forMs) last = { at: performance.now(), answer: task() };
-    return last.answer;
-  };
 }

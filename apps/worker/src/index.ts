@@ -32,5 +32,4 @@ export {
 export type { Outcome } from './run-job.ts';
 export { openLocalSandboxes } from './sandbox/local.ts';
 export type { Sandbox, Sandboxes } from './sandbox/sandbox.ts';
-export { objectName } from './storage/object-name.ts';
 export { type StartWorkerOptions, startWorker, type Worker } from './worker.ts';

@@ -11,6 +11,7 @@ import { type HealthServer, startHealthServer } from './health/server.ts';
 import { createLeases } from './lease.ts';
 import { createLog, type Log } from './log.ts';
 import { createMaintenanceTasks, startMaintenance } from './maintenance.ts';
+import { addDatabaseGauges } from './metrics/database-gauges.ts';
 import { addProcessMetrics, createMetrics } from './metrics/metrics.ts';
 import { addQueueGauges } from './metrics/queue-gauges.ts';
 import type { ModelApi } from './model-api/model-api.ts';
@@ -26,6 +27,7 @@ import type { Sandboxes } from './sandbox/sandbox.ts';
 import { createFileStore } from './storage/file-store.ts';
 import { traceJob } from './tracing.ts';
 import { createWakeup, listen } from './wakeup.ts';
+import { takeReadings } from './watch/readings.ts';
 
 export interface StartWorkerOptions {
   target: Target;
@@ -172,6 +174,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
       if (!config.http) return undefined;
       addProcessMetrics(metrics);
       addQueueGauges(metrics, operations.stats);
+      addDatabaseGauges(metrics, () => takeReadings(pool));
       const server = await startHealthServer({
         ...config.http,
         isStopping: () => stopping,

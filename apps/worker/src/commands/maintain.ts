@@ -8,7 +8,7 @@ import { ALLOW_REMOTE, onQueue, printJson, type QueueFlags } from './on-queue.ts
 const LABELS = {
   jobs_reaped: 'jobs taken back from workers that no longer answer',
   sessions_expired: 'sessions ended whose time was up',
-  partitions_made: 'partitions made for the events to come',
+  partitions_made: 'partitions made for events to come, or that had none',
   sandboxes_ended: 'sandboxes ended whose session is over',
 };
 
@@ -19,6 +19,7 @@ export function addMaintain(cli: Command): void {
     .option('--data <directory>', 'where sandboxes of this machine live (default: .local/worker)')
     .option(...ALLOW_REMOTE)
     .option('--json', 'print what was done as JSON')
+    .addHelpText('after', '\nNothing is archived here: that is pnpm worker archive.')
     .action(async ({ data, ...flags }: QueueFlags & Pick<WorkerSettings, 'data'>) => {
       await onQueue(flags, 'maintain', async (operations, pool) => {
         const databaseUrl = workerTarget().url;

@@ -1,2 +1,2 @@
--- requires: public.session_events
+-- requires: public.session_events, private.event_archives
 select private.extend_event_partitions();

@@ -1,4 +1,4 @@
-import { createServiceClient, type ServiceClient } from '@mobvibe/db';
+import { createAppClient, createServiceClient, loginUrl, type ServiceClient } from '@mobvibe/db';
 import { version } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
@@ -14,6 +14,20 @@ beforeAll(async () => {
 afterAll(async () => {
   await client.$disconnect();
   await db.drop();
+});
+
+test('is what it is beside a client of app teams that was made before it', async () => {
+  const app = createAppClient({ url: loginUrl('mobvibe_app', { url: db.url }) });
+  const service = createServiceClient({ url: db.url });
+  try {
+    const made = await service.project.create({
+      data: { userId, name: 'Notes', sessions: { create: [{}] } },
+      include: { sessions: true },
+    });
+    expect(made.sessions).toMatchObject([{ userId }]);
+  } finally {
+    await Promise.all([service.$disconnect(), app.$disconnect()]);
+  }
 });
 
 describe('ids', () => {

@@ -1,4 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import { asGenerated, withConfig } from './client-config.ts';
 import { databaseUrl } from './connection.ts';
 import { PrismaClient } from './generated/client.ts';
 import { timeOrderedIds } from './time-ordered-ids.ts';
@@ -20,7 +21,7 @@ export function createServiceClient(options: ServiceClientOptions = {}) {
     connectionString: databaseUrl(options.url),
     ...(options.poolSize && { max: options.poolSize }),
   });
-  return new PrismaClient({ adapter }).$extends(timeOrderedIds);
+  return new PrismaClient(withConfig({ adapter }, asGenerated)).$extends(timeOrderedIds);
 }
 
 export type ServiceClient = ReturnType<typeof createServiceClient>;

@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import pg from 'pg';
+import { leaveDefaultsToDatabase, withConfig } from '../client-config.ts';
 import { type LoginOptions, loginUrl } from '../connection.ts';
-import { type Prisma, PrismaClient } from '../generated/client.ts';
+import { PrismaClient } from '../generated/client.ts';
 import { timeOrderedIds } from '../time-ordered-ids.ts';
 import { actAs } from './act-as.ts';
 import { type Acting, actingAnon, actingUser, type Claims, onlyReading } from './acting.ts';
 import { actingAdapter } from './adapter.ts';
-import { leaveDefaultsToDatabase } from './database-defaults.ts';
 import { readsOnly } from './reads-only.ts';
 import {
   freshnessOf,
@@ -53,10 +53,7 @@ export function createAppClient(options: AppClientOptions = {}) {
   // An idle connection that breaks has left the pool already; the next query opens another.
   pool.on('error', () => {});
   const replica = options.replicaUrl ? openReplica(pool, options.replicaUrl, options) : primaryOnly(pool);
-  const clientOptions: Prisma.PrismaClientOptions = Object.assign(
-    { adapter: actingAdapter(replica) },
-    { __internal: { configOverride: leaveDefaultsToDatabase } },
-  );
+  const clientOptions = withConfig({ adapter: actingAdapter(replica) }, leaveDefaultsToDatabase);
   const client = new PrismaClient(clientOptions).$extends(timeOrderedIds).$extends(typedSql);
   const reader: typeof client = readsOnly(client);
   // To make a client takes longer than a read; the requests of one token come close together.

@@ -3,6 +3,7 @@ import { repositoryRoot } from '@mobvibe/cli';
 import { migrationsDirectory } from '@mobvibe/db/migrations';
 import { accessOf, readSqlFiles } from '@mobvibe/rls-sql';
 import { attackMatrix } from './attack-matrix.ts';
+import { checkTable } from './checks.ts';
 import { readDataModel } from './data-model.ts';
 import type { Parts } from './document.ts';
 import { erDiagram } from './er-diagram.ts';
@@ -13,7 +14,7 @@ import { accessTable, functionTable, indexTable, migrationTable, policyTable, ta
 
 /**
  * Everything in the documents that is generated, by the document's path: from the Prisma schema, the migrations, the SQL
- * layer and the results of benchmarks; no database is needed.
+ * layer, the worker's checks and the results of benchmarks; no database is needed.
  */
 export async function generateParts(): Promise<Record<string, Parts>> {
   const migrations = readMigrations(migrationsDirectory);
@@ -39,6 +40,7 @@ export async function generateParts(): Promise<Record<string, Parts>> {
       indexes: indexTable(ordered, schema),
       migrations: migrationTable(migrations),
     },
+    'docs/OPERATING.md': { checks: checkTable() },
     'docs/SCALING.md': {
       'shard-key': shardKeyTable(ordered),
       measured: measuredTables(join(repositoryRoot, 'bench', 'results')),

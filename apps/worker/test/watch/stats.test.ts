@@ -1,13 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../../test/harness/database.ts';
-import { code, table } from '../../../../tools/docs/markdown.ts';
 import { metricOf } from '../../src/metrics/database-gauges.ts';
 import { CHECKS } from '../../src/watch/checks.ts';
-import { inWords } from '../../src/watch/units.ts';
 import { startCommand } from '../command.ts';
 import { createFixture, done, type Fixture } from '../fixture.ts';
 import { startProxy } from '../proxy.ts';
-import { checksTable, writeChecksTable } from './operating.ts';
 import { connectTo, inDatabase } from './support.ts';
 
 let db: TestDatabase;
@@ -146,23 +143,5 @@ describe('the metrics', () => {
     proxy.up();
     await worker.stop();
     await proxy.close();
-  });
-});
-
-describe('docs/OPERATING.md', () => {
-  it('has the checks as they are (UPDATE_CHECKS=1 writes them)', async () => {
-    const written = table(
-      ['check', 'what it measures', 'warn', 'critical', 'what to do', 'metric'],
-      CHECKS.map((check) => {
-        const from = (at: number | undefined) =>
-          at === undefined ? '–' : `${check.amiss === 'above' ? 'from' : 'below'} ${inWords(at, check.unit)}`;
-        return [
-          ...[code(check.name), check.measures, from(check.warn), from(check.critical), check.remedy],
-          code(metricOf(check)),
-        ];
-      }),
-    );
-    if (process.env.UPDATE_CHECKS) await writeChecksTable(written);
-    expect(await checksTable()).toBe(written);
   });
 });

@@ -3,7 +3,7 @@
 set local session_replication_role = replica;
 
 with sessions as materialized (
-  select s.id, s.user_id, row_number() over (order by s.id) - 1 as number, count(*) over () as sessions
+  select s.id, s.user_id, row_number() over (order by s.id) - 1 as number
   from public.coding_sessions as s
 )
 insert into public.coding_jobs (
@@ -19,7 +19,8 @@ from generate_series(1, current_setting('bench.finished')::integer) as n
 cross join lateral (
   select now() - interval '30 days' + interval '29 days' * n / current_setting('bench.finished')::integer
 ) as t (at)
-join sessions as s on s.number = n % s.sessions;
+-- Nothing of the sessions on this side: or it would be compared with each of them.
+join sessions as s on s.number = n % (select count(*) from sessions);
 
 insert into private.job_attempts (job_id, user_id, attempt, worker_id, started_at, ended_at, outcome)
 select j.id, j.user_id, 1, j.worker_id, j.claimed_at, j.completed_at, 'completed'

@@ -55,8 +55,8 @@ describe('jobs that end together', () => {
     expect(await settled(jobs.map((job) => queue.complete(job, { summary: job.id })))).toEqual([
       ...['done', 'done', 'lost', 'done', 'done'],
     ]);
-    // The first alone, the others together, those without the lost one.
-    expect(sent).toHaveLength(3);
+    // All together, then those without the lost one.
+    expect(sent).toHaveLength(2);
     const { rows } = await db.sql.query(
       "select count(*)::int as count from public.coding_jobs where status = 'completed' and result ->> 'summary' = id::text",
     );
@@ -76,12 +76,12 @@ describe('jobs that end together', () => {
     expect(await settled(failing)).toEqual(['done', 'lost', 'done']);
     expect([await failing[0], await failing[2]]).toEqual(['pending', 'failed']);
     expect(await settled(others.map((job) => queue.release(job)))).toEqual(['done', 'lost', 'done']);
-    expect(sent).toHaveLength(6);
+    expect(sent).toHaveLength(4);
   });
 });
 
 describe('a micro-batch', () => {
-  it('waits for nothing when nothing is in flight, and gathers what comes meanwhile', async () => {
+  it('gathers what comes in one turn, and while a call is in flight', async () => {
     const calls: number[][] = [];
     const hold = gate();
     const double = createMicroBatch<number, number>(async (items) => {
@@ -89,11 +89,13 @@ describe('a micro-batch', () => {
       if (calls.length === 1) await hold.opened;
       return items.map((item) => ({ value: item * 2 }));
     }, 3);
-    const answers = [1, 2, 3, 4, 5].map(double);
-    expect(calls).toEqual([[1]]);
+    const together = [1, 2].map(double);
+    await Promise.resolve();
+    expect(calls).toEqual([[1, 2]]);
+    const meanwhile = [3, 4, 5, 6].map(double);
     hold.open();
-    expect(await Promise.all(answers)).toEqual([2, 4, 6, 8, 10]);
-    expect(calls).toEqual([[1], [2, 3, 4], [5]]);
+    expect(await Promise.all([...together, ...meanwhile])).toEqual([2, 4, 6, 8, 10, 12]);
+    expect(calls).toEqual([[1, 2], [3, 4, 5], [6]]);
   });
 
   it('hands a failed call to those who were in it, and to nobody else', async () => {
@@ -101,7 +103,9 @@ describe('a micro-batch', () => {
       if (items.includes('bad')) throw new Error('refused');
       return items.map((value) => ({ value }));
     });
-    const results = await Promise.allSettled([call('first'), call('bad'), call('neighbour')]);
+    const first = call('first');
+    await Promise.resolve();
+    const results = await Promise.allSettled([first, call('bad'), call('neighbour')]);
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
     expect(await call('next')).toBe('next');
   });

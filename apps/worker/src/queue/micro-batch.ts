@@ -2,8 +2,8 @@
 export type Settled<Result> = { value: Result } | { error: unknown };
 
 /**
- * Turns a call for many items into one for each: what arrives while a call is in flight goes into the next one
- * together. Nothing waits when nothing is in flight.
+ * Turns a call for many items into one for each: what arrives in one turn of the event loop, or while a call is in
+ * flight, goes into the next one together. Nothing waits longer when nothing is in flight.
  */
 export function createMicroBatch<Item, Result>(
   call: (items: Item[]) => Promise<Settled<Result>[]>,
@@ -14,7 +14,6 @@ export function createMicroBatch<Item, Result>(
   let inFlight = false;
 
   async function next(): Promise<void> {
-    inFlight = true;
     while (waiting.length > 0) {
       const batch = waiting.slice(0, most);
       waiting = waiting.slice(most);
@@ -33,6 +32,8 @@ export function createMicroBatch<Item, Result>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (!inFlight) void next();
+      if (inFlight) return;
+      inFlight = true;
+      queueMicrotask(next);
     });
 }

@@ -68,7 +68,10 @@ test('a lost replication connection is made again, and channels are told to join
     await sendPublic(url, `round ${round}`);
     await until(() => messages.length === round);
   }
-  expect(statuses).toEqual(['SUBSCRIBED', 'CHANNEL_ERROR', 'SUBSCRIBED', 'CHANNEL_ERROR', 'SUBSCRIBED']);
+  // The first join may have come while the connection was being made.
+  expect(statuses.slice(statuses.indexOf('SUBSCRIBED'))).toEqual([
+    ...['SUBSCRIBED', 'CHANNEL_ERROR', 'SUBSCRIBED', 'CHANNEL_ERROR', 'SUBSCRIBED'],
+  ]);
   expect(stack.lines.filter((line) => line.startsWith('replication lost'))).toHaveLength(2);
   await stack.close();
   await db.drop();

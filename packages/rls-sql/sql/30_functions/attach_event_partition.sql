@@ -25,6 +25,8 @@ declare
 begin
   -- Most of them while others append; under the lock only what came meanwhile.
   execute v_move;
+  -- What attaching takes for the foreign keys comes first, as whoever appends or deletes has it first.
+  lock table public.coding_sessions, public.coding_jobs in share row exclusive mode;
   lock table partitions.session_events_default in access exclusive mode;
   execute v_move;
   -- Unlike CREATE TABLE … PARTITION OF it locks neither readers nor writers out of the parent.

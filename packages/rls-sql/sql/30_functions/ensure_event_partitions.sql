@@ -10,11 +10,15 @@ declare
   v_month timestamp := date_trunc('month', p_from at time zone 'UTC');
   v_made integer := 0;
 begin
+  -- Two that find the same month missing would both make it. Taken once, and not for each try: while one of them
+  -- waits for its next try, the other one must not keep away whoever was in the way.
+  perform set_config('lock_timeout', '0', true);
+  perform pg_advisory_xact_lock(hashtext('private.ensure_event_partitions'));
+  perform set_config('lock_timeout', '100ms', true);
+
   while v_month at time zone 'UTC' < p_until loop
     for v_try in 1 .. 50 loop
       begin
-        -- Two that find the same month missing would both make it.
-        perform pg_advisory_xact_lock(hashtext('private.ensure_event_partitions'));
         if to_regclass('partitions.session_events_' || to_char(v_month, 'YYYY_MM')) is null
           -- Only a restore brings back a month that is archived.
           and not exists (

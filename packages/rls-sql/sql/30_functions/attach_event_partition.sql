@@ -25,8 +25,18 @@ declare
 begin
   -- Most of them while others append; under the lock only what came meanwhile.
   execute v_move;
-  -- What attaching takes for the foreign keys comes first, as whoever appends or deletes has it first.
-  lock table public.coding_sessions, public.coding_jobs in share row exclusive mode;
+  -- What attaching takes for the foreign keys comes first, and whole, as whoever appends or deletes has it first. A
+  -- table that has them already, as a restored one, loses their triggers on the other side, which takes more.
+  execute format(
+    'lock table public.coding_sessions, public.coding_jobs in %s mode',
+    case
+      when exists (
+        select from pg_catalog.pg_constraint as k
+        where k.conrelid = to_regclass('partitions.' || v_name) and k.contype = 'f'
+      ) then 'access exclusive'
+      else 'share row exclusive'
+    end
+  );
   lock table partitions.session_events_default in access exclusive mode;
   execute v_move;
   -- Unlike CREATE TABLE … PARTITION OF it locks neither readers nor writers out of the parent.

@@ -22,6 +22,10 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
+/** The database of `url`, as the platform's superuser. */
+export const adminUrlOf = (url: string): string =>
+  Object.assign(new URL(inject('server').adminUrl), { pathname: new URL(url).pathname }).href;
+
 /**
  * Makes a database for one test file.
  * @param from `migrated` (the default) or `platform`: nothing but what Supabase provides

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { SignJWT } from 'jose';
 import pg from 'pg';
-import { inject, vi } from 'vitest';
+import { vi } from 'vitest';
 import WebSocket from 'ws';
 import { startOwn } from '../api/target.ts';
+import { adminUrlOf } from '../harness/database.ts';
 import { append, createRunningWork } from '../sync/support.ts';
 
 export interface Phone {
@@ -100,9 +101,8 @@ export async function startStack() {
     },
     /** Ends the replication that Realtime reads: what is committed until it is back is broadcast to nobody. */
     async loseReplication() {
-      const { adminUrl } = inject('server');
       const admin = new pg.Client({
-        connectionString: Object.assign(new URL(adminUrl), { pathname: new URL(db.url).pathname }).href,
+        connectionString: adminUrlOf(db.url),
       });
       await admin.connect();
       await admin.query(

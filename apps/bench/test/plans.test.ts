@@ -1,8 +1,8 @@
 import { connect, describe as describeTarget } from '@mobvibe/cli';
 import { seed } from '@mobvibe/seed';
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import { operations, type Prepared, runOnce } from '../src/queries/operations.ts';
 import { type Plan, watchPlans } from '../src/queries/plan.ts';
 import { makeReady } from '../src/queries/prepare.ts';
@@ -19,11 +19,7 @@ let big: Set<string>;
 beforeAll(async () => {
   db = await createTestDatabase();
   await seed({ url: db.url }, { scale: 'mvp', now: new Date() });
-  client = await connect(
-    describeTarget(
-      Object.assign(new URL(inject('server').adminUrl), { pathname: new URL(db.url).pathname }).href,
-    ),
-  );
+  client = await connect(describeTarget(adminUrlOf(db.url)));
   prepared = await makeReady(client);
   const { rows } = await client.query<{ relname: string }>(
     'select relname from pg_class where reltuples > $1',

@@ -1,6 +1,6 @@
 import { describe as describeTarget, withConnection } from '@mobvibe/cli';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import { chart } from '../src/core/chart.ts';
 import { resultSchema } from '../src/core/result.ts';
 import { queriesBenchmark } from '../src/queries/benchmark.ts';
@@ -17,9 +17,7 @@ afterEach(() => db.drop());
 test('measures every operation at every size, with its plan, and leaves no database behind', {
   timeout: 90_000,
 }, async () => {
-  const admin = describeTarget(
-    Object.assign(new URL(inject('server').adminUrl), { pathname: new URL(db.url).pathname }).href,
-  );
+  const admin = describeTarget(adminUrlOf(db.url));
   const { groups } = await queriesBenchmark([2_000, 30_000]).run({
     server: { target: describeTarget(db.url), admin },
     rounds: 1,

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe as describeTarget, withConnection } from '@mobvibe/cli';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import type { Run } from '../src/core/benchmark.ts';
 import type { BenchServer } from '../src/core/server.ts';
 import { queueBenchmark } from '../src/queue/benchmark.ts';
@@ -29,9 +29,7 @@ beforeEach(async () => {
 afterEach(() => db.drop());
 
 function run(options: Partial<Run> = {}) {
-  const { adminUrl } = inject('server');
-  const admin = Object.assign(new URL(adminUrl), { pathname: new URL(db.url).pathname }).href;
-  const server: BenchServer = { target: describeTarget(db.url), admin: describeTarget(admin) };
+  const server: BenchServer = { target: describeTarget(db.url), admin: describeTarget(adminUrlOf(db.url)) };
   return queueBenchmark(TINY).run({
     server,
     rounds: 1,

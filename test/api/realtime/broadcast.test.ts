@@ -1,15 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../harness/database.ts';
-import {
-  adminUrlOf,
-  anonKey,
-  join,
-  received,
-  serviceKey,
-  startRealtime,
-  type TestRealtime,
-  until,
-} from './support.ts';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../harness/database.ts';
+import { anonKey, join, received, serviceKey, startRealtime, type TestRealtime, until } from './support.ts';
 
 let db: TestDatabase;
 let stack: TestRealtime;

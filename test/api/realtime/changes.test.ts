@@ -1,16 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { RealtimePostgresChangesPayload } from '@supabase/supabase-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../harness/database.ts';
-import {
-  adminUrlOf,
-  join,
-  serviceKey,
-  startRealtime,
-  type TestRealtime,
-  tokenFor,
-  until,
-} from './support.ts';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../harness/database.ts';
+import { join, serviceKey, startRealtime, type TestRealtime, tokenFor, until } from './support.ts';
 
 let db: TestDatabase;
 let stack: TestRealtime;

@@ -2,17 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
-import { createTestDatabase, type TestDatabase } from '../../harness/database.ts';
-import {
-  adminUrlOf,
-  anonKey,
-  join,
-  received,
-  startRealtime,
-  type TestRealtime,
-  tokenFor,
-  until,
-} from './support.ts';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../harness/database.ts';
+import { anonKey, join, received, startRealtime, type TestRealtime, tokenFor, until } from './support.ts';
 
 let db: TestDatabase;
 let stack: TestRealtime;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../harness/database.ts';
-import { adminUrlOf, join, startRealtime, type TestRealtime, until } from './support.ts';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../harness/database.ts';
+import { join, startRealtime, type TestRealtime, until } from './support.ts';
 
 let db: TestDatabase;
 let stack: TestRealtime;

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../harness/database.ts';
+import { adminUrlOf, createTestDatabase, type TestDatabase } from '../../harness/database.ts';
 import {
-  adminUrlOf,
   anonKey,
   join,
   received,

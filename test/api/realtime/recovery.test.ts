@@ -5,8 +5,8 @@ import { describe as target, withConnection } from '@mobvibe/cli';
 import { startServer } from '@mobvibe/local';
 import type { RealtimeChannel } from '@supabase/supabase-js';
 import { expect, test } from 'vitest';
-import { createTestDatabase } from '../../harness/database.ts';
-import { adminUrlOf, join, received, startRealtime, until } from './support.ts';
+import { adminUrlOf, createTestDatabase } from '../../harness/database.ts';
+import { join, received, startRealtime, until } from './support.ts';
 
 /** Joins, and keeps every status that follows. */
 async function joined(channel: RealtimeChannel): Promise<string[]> {

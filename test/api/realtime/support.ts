@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { createClient, type RealtimeChannel, type SupabaseClient } from '@supabase/supabase-js';
 import { jwtVerify, SignJWT } from 'jose';
-import { inject, vi } from 'vitest';
+import { vi } from 'vitest';
 import { WebSocket } from 'ws';
 import {
   createRealtime,
@@ -52,10 +52,6 @@ export function tokenFor(
 
 export const anonKey = await tokenFor(undefined, { role: 'anon' });
 export const serviceKey = await tokenFor(undefined, { role: 'service_role' });
-
-/** The database of `url`, as the platform's superuser. */
-export const adminUrlOf = (url: string): string =>
-  Object.assign(new URL(inject('server').adminUrl), { pathname: new URL(url).pathname }).href;
 
 /** Starts Realtime over the database at `connection`. */
 export async function startRealtime(

@@ -7,6 +7,7 @@ import type { SeededUser } from './users-of.ts';
 export type { Progress } from './database/bulk/write.ts';
 export type { SeedOptions } from './options.ts';
 export { SEED_PASSWORD } from './password.ts';
+export { progressOn } from './progress.ts';
 export type { ScaleName } from './scales/index.ts';
 export type { ScenarioName } from './scenarios/scenarios.ts';
 export { type ScenarioUser, type SeededScenario, seedScenario } from './scenarios/seed-scenario.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { connect, step, type Target } from '@mobvibe/cli';
-import { seed } from '@mobvibe/seed';
+import { progressOn, seed } from '@mobvibe/seed';
 import type pg from 'pg';
 import type { Asker } from '../core/common-queries.ts';
 import { type Operation, type Prepared, runOnce } from './operations.ts';
@@ -33,7 +33,7 @@ export async function prepare(
         events,
         now: new Date(),
         signal,
-        onProgress: ({ done, total, of }) => progress.update(`${done} of ${total} ${of}`),
+        onProgress: progressOn(progress),
       },
     ),
   );
@@ -80,20 +80,16 @@ async function holdOne(client: pg.Client): Promise<Prepared['held']> {
 
 /** A cursor holds a moment, not a user: it is everybody's. */
 async function cursorOf(client: pg.Client, asker: Asker): Promise<string> {
-  let cursor: string | null = null;
-  for (let more = true; more; ) {
+  let answer: { cursor: string | null; more: boolean } = { cursor: null, more: true };
+  while (answer.more) {
+    const { cursor } = answer;
     const sync: Operation = {
       name: 'sync_changes',
       as: 'authenticated',
       query: () => ({ text: 'select public.sync_changes($1) as answer', values: [cursor] }),
     };
-    const { rows } = await runOnce<{ answer: { cursor: string; more: boolean } }>(
-      client,
-      sync,
-      NOTHING,
-      asker,
-    );
-    ({ cursor, more } = (rows[0] as (typeof rows)[0]).answer);
+    const { rows } = await runOnce<{ answer: typeof answer }>(client, sync, NOTHING, asker);
+    ({ answer } = rows[0] as (typeof rows)[0]);
   }
-  return cursor as unknown as string;
+  return answer.cursor as string;
 }

@@ -11,28 +11,27 @@ declare
   v_over record;
 begin
   -- Locks in the order profile, project, session, job, and of ids, as everywhere.
-  with mine as materialized (
-    select e.user_id, count(*) as jobs, max(e.priority) as priority
-    from enqueued as e
-    where e.status = 'pending'
-    group by e.user_id
-  ),
-  locked as materialized (
-    select u.id from public.profiles as u
-    where u.id in (select m.user_id from mine as m)
+  with locked as materialized (
+    select u.id, m.jobs, m.priority
+    from (
+      select e.user_id, count(*) as jobs, max(e.priority) as priority
+      from enqueued as e
+      where e.status = 'pending'
+      group by e.user_id
+    ) as m
+    join public.profiles as u on u.id = m.user_id
     order by u.id
-    for no key update
+    for no key update of u
   ),
   counted as (
     update public.profiles as u
-    set jobs_used = case when u.usage_period_start < v_month then 0 else u.jobs_used end + m.jobs,
+    set jobs_used = case when u.usage_period_start < v_month then 0 else u.jobs_used end + o.jobs,
         tokens_used = case when u.usage_period_start < v_month then 0 else u.tokens_used end,
         usage_period_start = greatest(u.usage_period_start, v_month),
         updated_at = now()
     from locked as o
-    join mine as m on m.user_id = o.id
     where u.id = o.id
-    returning u.tier, u.jobs_used, m.priority
+    returning u.tier, u.jobs_used, o.priority
   )
   select c.tier, l.jobs_per_period, l.max_priority, c.jobs_used > l.jobs_per_period as too_many into v_over
   from counted as c

@@ -131,3 +131,36 @@ test('twelve workers at once empty a queue of many sessions, breaking no rule', 
   expect([...seen.values()].every((times) => times === 1)).toBe(true);
   expect(seen.size).toBe(240);
 });
+
+test('writes to an active session only when half of its time is over', async () => {
+  const user = await db.createUser();
+  const session = await queue.createSession(user);
+  async function expiresAfterClaim(left: string): Promise<{ before: Date; after: Date }> {
+    await queue.enqueue(user, session);
+    await db.sql.query(
+      `update public.coding_sessions as s set status = 'active', expires_at = now() + l.session_ttl * $2::float8
+       from private.tier_limits as l where s.id = $1 and l.tier = 'free'`,
+      [session, left],
+    );
+    const { expires_at: before } = await queue.session(session);
+    const [job] = await db.asWorker((client) => claim(client));
+    await db.asWorker((client) =>
+      client.query("select private.complete_jobs('w1', $1, $2, '{null}')", [[job.id], [job.attempt]]),
+    );
+    return { before, after: (await queue.session(session)).expires_at };
+  }
+  const early = await expiresAfterClaim('0.6');
+  expect(early.after).toEqual(early.before);
+  const late = await expiresAfterClaim('0.4');
+  expect(late.after.getTime()).toBeGreaterThan(late.before.getTime());
+});
+
+test('many sessions that sleep are woken by one claim', async () => {
+  await fill({ users: 30, sessions: 3 });
+  const claimed = await db.asWorker((client) => claim(client, 'w1', 90));
+  expect(claimed).toHaveLength(90);
+  const { rows } = await db.sql.query(
+    "select count(*)::integer as active from public.coding_sessions where status = 'active' and expires_at > now()",
+  );
+  expect(rows).toEqual([{ active: 90 }]);
+});

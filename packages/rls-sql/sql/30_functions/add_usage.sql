@@ -10,23 +10,22 @@ begin
   end if;
 
   -- Locks in the order profile, project, session, job, as everywhere: this comes before the jobs are touched.
-  with spent as materialized (
-    select j.user_id, sum(t.tokens) as tokens
-    from unnest(p_job_ids, p_tokens) as t (id, tokens)
-    join public.coding_jobs as j on j.id = t.id
-    where t.tokens > 0
-    group by j.user_id
-  ),
-  owners as materialized (
-    select u.id from public.profiles as u
-    where u.id in (select s.user_id from spent as s)
+  with owners as materialized (
+    select u.id, s.tokens
+    from (
+      select j.user_id, sum(t.tokens) as tokens
+      from unnest(p_job_ids, p_tokens) as t (id, tokens)
+      join public.coding_jobs as j on j.id = t.id
+      where t.tokens > 0
+      group by j.user_id
+    ) as s
+    join public.profiles as u on u.id = s.user_id
     order by u.id
-    for no key update
+    for no key update of u
   )
   update public.profiles as u
-  set tokens_used = u.tokens_used + s.tokens
+  set tokens_used = u.tokens_used + o.tokens
   from owners as o
-  join spent as s on s.user_id = o.id
   where u.id = o.id;
 end
 $$;

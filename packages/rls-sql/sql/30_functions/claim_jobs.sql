@@ -7,6 +7,8 @@ security definer
 set search_path = '', pg_temp
 -- Statistics of a queue are stale most of the time: the plan must not depend on them.
 set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -46,9 +48,7 @@ begin
     with waiting as materialized (
       -- Only the first of each session, or the others would use up the limit.
       select distinct on (j.session_id)
-        j.ctid as place, j.user_id, j.session_id, j.priority, j.created_at, j.id,
-        -- What is active stays so for at least a minute: a second write would say nothing new.
-        s.status = 'pending' or s.last_activity_at < now() - interval '10 seconds' as wakes
+        j.ctid as place, j.user_id, j.session_id, j.priority, j.created_at, j.id, s.status, s.expires_at
       from public.coding_jobs as j
       join public.coding_sessions as s on s.id = j.session_id
       where j.id = any (v_ahead)
@@ -58,6 +58,8 @@ begin
         and not exists (
           select from public.coding_jobs as busy
           where busy.user_id = j.user_id and busy.session_id = j.session_id and busy.status = 'processing'
+          -- Keeps this a look into the index for each candidate: as a join it would read all that is processing.
+          offset 0
         )
       order by j.session_id, j.priority desc, j.created_at, j.id
     ),
@@ -67,7 +69,9 @@ begin
       from waiting as w
     ),
     chosen as materialized (
-      select r.place, r.session_id, r.wakes
+      select r.place, r.session_id,
+        -- Its events keep a session alive: it is written here only where it sleeps, or might end before the first.
+        r.status = 'pending' or coalesce(r.expires_at < now() + l.session_ttl / 2, true) as wakes
       from ranked as r
       join public.profiles as u on u.id = r.user_id
       join private.tier_limits as l on l.tier = u.tier
@@ -85,9 +89,11 @@ begin
     -- Locks in the order profile, project, session, job, as everywhere. A session that is locked is about to end.
     if v_sessions is not null then
       with free as materialized (
-        select s.id from public.coding_sessions as s
-        where s.id = any (v_sessions) and s.status in ('pending', 'active') and s.deleted_at is null
-        for no key update skip locked
+        select s.id, t.place
+        from unnest(v_waking_places, v_sessions) as t (place, session_id)
+        join public.coding_sessions as s on s.id = t.session_id
+        where s.status in ('pending', 'active') and s.deleted_at is null
+        for no key update of s skip locked
       ),
       activated as (
         update public.coding_sessions as s
@@ -98,20 +104,13 @@ begin
             updated_at = now()
         from free as f, public.profiles as u, private.tier_limits as l
         where s.id = f.id and u.id = s.user_id and l.tier = u.tier
-        returning s.id
+        returning f.place
       )
-      select v_places || array_agg(t.place) into v_places
-      from unnest(v_waking_places, v_sessions) as t (place, session_id)
-      where t.session_id in (select a.id from activated as a);
+      select v_places || array_agg(a.place) into v_places from activated as a;
     end if;
 
     return query
-    with free as materialized (
-      select j.ctid as place from public.coding_jobs as j
-      where j.ctid = any (v_places) and j.lease_expires_at is null and j.completed_at is null
-      for no key update skip locked
-    ),
-    claimed as (
+    with claimed as (
       update public.coding_jobs as j
       set status = 'processing',
           attempt = j.attempt + 1,
@@ -122,7 +121,12 @@ begin
           changed_xid = pg_current_xact_id(),
           error_code = null,
           error_message = null
-      where j.ctid = any (array(select f.place from free as f))
+      -- An array is made once, and so are its locks.
+      where j.ctid = any (array(
+        select f.ctid from public.coding_jobs as f
+        where f.ctid = any (v_places) and f.lease_expires_at is null and f.completed_at is null
+        for no key update skip locked
+      ))
       returning j.*
     )
     select * from claimed as c order by c.priority desc, c.created_at, c.id;
@@ -133,12 +137,18 @@ begin
     v_window := v_window * 4;
   end loop;
 
-  -- Whoever has a place left free waits to be woken by the next insert.
-  update private.workers as w
-  set last_seen_at = now(),
-      idle_since = case when v_claimed < p_limit then coalesce(w.idle_since, now()) end
-  where w.id = p_worker_id
-    and ((w.idle_since is not null) <> (v_claimed < p_limit) or w.last_seen_at < now() - interval '10 seconds');
+  -- Whoever has a place left free waits to be woken by the next insert. Most often that is known: a look is cheaper
+  -- than an update of nothing.
+  if exists (
+    select from private.workers as w
+    where w.id = p_worker_id
+      and ((w.idle_since is not null) <> (v_claimed < p_limit) or w.last_seen_at < now() - interval '10 seconds')
+  ) then
+    update private.workers as w
+    set last_seen_at = now(),
+        idle_since = case when v_claimed < p_limit then coalesce(w.idle_since, now()) end
+    where w.id = p_worker_id;
+  end if;
 end
 $$;
 

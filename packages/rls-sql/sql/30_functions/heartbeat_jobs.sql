@@ -9,6 +9,8 @@ security definer
 set search_path = '', pg_temp
 -- Statistics of a queue are stale most of the time: the plan must not depend on them.
 set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set jit = off
 as $$
 begin

@@ -77,10 +77,12 @@ export async function openOurs({ target, admin, name = 'ours', keepEnded }: Ours
 
   async function add(id: string): Promise<void> {
     const { id: sessionId, userId } = nextSession();
-    await application.query(
-      'insert into public.coding_jobs (id, user_id, session_id, prompt) values ($1, $2, $3, $4)',
-      [id, userId, sessionId, PROMPT],
-    );
+    // Prepared, as PostgREST does; the peers' own clients do not prepare theirs.
+    await application.query({
+      name: 'enqueue',
+      text: 'insert into public.coding_jobs (id, user_id, session_id, prompt) values ($1, $2, $3, $4)',
+      values: [id, userId, sessionId, PROMPT],
+    });
   }
 
   async function addMany(count: number): Promise<void> {

@@ -16,7 +16,11 @@ export interface JobWrites {
   appendEvents(events: { type: string; payload: object }[]): Promise<void>;
   /** `last`: the event that says so. */
   complete(result: object, last: { type: string; payload: object }): Promise<'completed'>;
-  fail(failure: Failure): Promise<'failed' | 'retried' | 'cancelled'>;
+  /** `last`: the event that says so. */
+  fail(
+    failure: Failure,
+    last?: { type: string; payload: object },
+  ): Promise<'failed' | 'retried' | 'cancelled'>;
   /** `cancelled`: that was asked, and nobody is to begin it again. */
   release(tokens: number): Promise<'released' | 'cancelled'>;
 }
@@ -76,11 +80,14 @@ export function createJobWrites({ queue, lease, backpressure, onAppended }: JobW
       onAppended?.(1);
       return outcome;
     },
-    fail: (failure) =>
-      end(['failed', 'retried', 'cancelled'], async () => {
-        const status = await queue.fail(job, failure);
+    async fail(failure, last) {
+      const outcome = await end(['failed', 'retried', 'cancelled'], async () => {
+        const status = await queue.fail(job, failure, last);
         return OUTCOMES[status as keyof typeof OUTCOMES] ?? 'failed';
-      }),
+      });
+      if (last) onAppended?.(1);
+      return outcome;
+    },
     release: (tokens) =>
       end(['released', 'cancelled'], async () => {
         await queue.release(job, tokens);

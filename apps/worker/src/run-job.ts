@@ -12,7 +12,7 @@ import { createJobWrites, type JobWrites } from './job-writes.ts';
 import type { Lease, StopReason } from './lease.ts';
 import type { Log } from './log.ts';
 import { isLeaseLost } from './queue/lease-lost.ts';
-import type { JobSession, Queue, SessionUpdate } from './queue/queue.ts';
+import type { Failure, JobSession, Queue, SessionUpdate } from './queue/queue.ts';
 import type { Sandbox, Sandboxes } from './sandbox/sandbox.ts';
 import type { FileStore } from './storage/file-store.ts';
 import { keepFiles } from './storage/keep-files.ts';
@@ -104,20 +104,25 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
       return 'lost';
     }
     if (reason === 'shutdown') {
-      await say({ type: 'status', payload: { status: 'released', attempt: job.attempt } });
+      await flushed(() =>
+        events.emit(boundEvent({ type: 'status', payload: { status: 'released', attempt: job.attempt } })),
+      );
       return writes.release(tokensOf(spent));
     }
     if (reason === 'cancelled') {
-      await say({ type: 'status', payload: { status: 'cancelled', attempt: job.attempt } });
-      await keepWhatIsThere();
-      return writes.fail({ ...toFailure(jobError('cancelled')), tokens: tokensOf(spent) });
+      const last = { type: 'status', payload: { status: 'cancelled', attempt: job.attempt } } as const;
+      return fail(toFailure(jobError('cancelled')), last);
     }
     const failure = toFailure(stopError(reason, jobTimeoutMs) ?? error);
     log.warn({ code: failure.code, cause: causeOf(error) }, 'job attempt failed');
     const willRetry = failure.retryable && job.attempt < job.maxAttempts;
-    await say({ type: 'error', payload: { ...failure, retryable: willRetry } });
-    if (reason !== 'database_error') await keepWhatIsThere();
-    return writes.fail({ ...failure, tokens: tokensOf(spent) });
+    return fail(failure, { type: 'error', payload: { ...failure, retryable: willRetry } });
+  }
+
+  async function fail(failure: Failure, last: SessionEvent): Promise<Outcome> {
+    const isStored = await flushed();
+    if (isStored) await keepWhatIsThere();
+    return writes.fail({ ...failure, tokens: tokensOf(spent) }, isStored ? boundEvent(last) : undefined);
   }
 
   // What a run wrote before it failed is worth having: nobody may ever try again.
@@ -136,13 +141,15 @@ export async function runJob(lease: Lease, context: RunJobContext): Promise<Outc
     }
   }
 
-  // An event that cannot be written must not keep the outcome from being recorded.
-  async function say(event: SessionEvent): Promise<void> {
+  // Events that cannot be written must not keep the outcome from being recorded.
+  async function flushed(more: () => Promise<void> = async () => {}): Promise<boolean> {
     try {
-      await events.emit(boundEvent(event));
+      await more();
       await events.drain();
+      return true;
     } catch (error) {
       if (isLeaseLost(error)) throw error;
+      return false;
     }
   }
 }

@@ -6,8 +6,8 @@ import { createFixture, done, type Fixture } from './fixture.ts';
 import { type BreakableRoute, startProxy } from './proxy.ts';
 import { until } from './support.ts';
 
-// A worker that was killed after it had said that a job completed, and before it had recorded that, left the event of
-// an attempt that did not complete; the next attempt added a second one.
+// A worker that was killed after it had said how a job ended, and before it had recorded that, left the event of an
+// attempt that did not end so; the next attempt added a second one.
 
 let db: TestDatabase;
 let fixture: Fixture;
@@ -27,14 +27,23 @@ afterAll(async () => {
 
 const typesOf = async (sessionId: string) => (await fixture.eventsOf(sessionId)).map(({ type }) => type);
 
-it('a job says that it completed in the moment in which it does', async () => {
+it.each([
+  ['completed', 'completed', async () => done],
+  [
+    'error',
+    'pending',
+    async () => {
+      throw new Error('It broke.');
+    },
+  ],
+] as const)('the event %s is there in the moment in which the job is %s', async (type, status, run) => {
   const session = await fixture.createSession();
   const id = await fixture.enqueue(session);
   const before = proxy.lost();
   await fixture.start(
     async () => {
-      proxy.loseAnswerOf('completed');
-      return done;
+      proxy.loseAnswerOf(type === 'error' ? 'fail_jobs' : 'completed');
+      return run();
     },
     { through: proxy.url },
   );
@@ -42,26 +51,34 @@ it('a job says that it completed in the moment in which it does', async () => {
   // As when it is killed: whatever it would do next does not happen.
   proxy.down();
   try {
-    expect(await typesOf(session.sessionId)).toEqual(['status', 'completed']);
-    expect(await fixture.statusOf(id)).toBe('completed');
+    expect(await typesOf(session.sessionId)).toEqual(['status', type]);
+    expect(await fixture.statusOf(id)).toBe(status);
   } finally {
     proxy.up();
   }
 });
 
-it('the last event of a job whose lease is lost is not appended; its neighbours in the batch have theirs', async () => {
-  const sessions = [await fixture.createSession(), await fixture.createSession()];
-  for (const session of sessions) await fixture.enqueue(session);
-  const queue = createQueue(db.sql, 'w1', 60_000);
-  const claims = await queue.claim(2);
-  const lost = claims.find(({ sessionId }) => sessionId === sessions[0]?.sessionId);
-  const ends = claims.map((job) => {
-    const attempt = job === lost ? job.attempt + 1 : job.attempt;
-    return queue.complete({ ...job, attempt }, {}, { type: 'completed', payload: {} }).then(
-      () => 'completed',
-      (error) => (isLeaseLost(error) ? 'lost' : error),
-    );
-  });
-  expect((await Promise.all(ends)).sort()).toEqual(['completed', 'lost']);
-  expect(await Promise.all(sessions.map(({ sessionId }) => typesOf(sessionId)))).toEqual([[], ['completed']]);
-});
+it.each(['complete', 'fail'] as const)(
+  '%s: the last event of a job whose lease is lost is not appended; its neighbours in the batch have theirs',
+  async (end) => {
+    const sessions = [await fixture.createSession(), await fixture.createSession()];
+    for (const session of sessions) await fixture.enqueue(session);
+    const queue = createQueue(db.sql, 'w1', 60_000);
+    const claims = await queue.claim(2);
+    const lost = claims.find(({ sessionId }) => sessionId === sessions[0]?.sessionId);
+    const last = { type: end === 'fail' ? 'error' : 'completed', payload: {} };
+    const ends = claims.map((job) => {
+      const held = { ...job, attempt: job === lost ? job.attempt + 1 : job.attempt };
+      const ending =
+        end === 'fail'
+          ? queue.fail(held, { code: 'broken', message: 'It broke.', retryable: false }, last)
+          : queue.complete(held, {}, last);
+      return ending.then(
+        () => 'ended',
+        (error) => (isLeaseLost(error) ? 'lost' : error),
+      );
+    });
+    expect((await Promise.all(ends)).sort()).toEqual(['ended', 'lost']);
+    expect(await Promise.all(sessions.map(({ sessionId }) => typesOf(sessionId)))).toEqual([[], [last.type]]);
+  },
+);

@@ -71,8 +71,11 @@ export interface Queue {
   heartbeat(jobs: ClaimedJob[]): Promise<Heartbeat[]>;
   /** `last`: the event that says so, appended together with the end of the job or not at all. */
   complete(job: ClaimedJob, result: object, last?: { type: string; payload: object }): Promise<void>;
-  /** @returns `pending` when the job will be tried again. */
-  fail(job: ClaimedJob, failure: Failure): Promise<JobStatus>;
+  /**
+   * `last`: the event that says so, appended together with the end of the attempt or not at all.
+   * @returns `pending` when the job will be tried again.
+   */
+  fail(job: ClaimedJob, failure: Failure, last?: { type: string; payload: object }): Promise<JobStatus>;
   /** @param tokens what the attempt spent */
   release(job: ClaimedJob, tokens?: number): Promise<void>;
   /** How this attempt ended, where this worker ended it: what a lost answer would have said. */
@@ -99,25 +102,31 @@ export function createQueue(pool: Pick<pg.Pool, 'query'>, workerId: string, leas
     items.map(({ job }) => job.attempt),
   ];
 
+  /** The last events of attempts that end, as SQL takes them. */
+  const lastEvents = (items: { last: object | undefined }[]) =>
+    items.some(({ last }) => last) ? items.map(({ last }) => last && JSON.stringify([last])) : null;
+
   type Completion = { job: ClaimedJob; result: object; last: object | undefined };
   const complete = createFencedBatch<Completion, void>(async (items) => {
     await pool.query('select private.complete_jobs($1, $2, $3, $4::jsonb[], $5::jsonb[])', [
       ...token(items),
       items.map(({ result }) => JSON.stringify(result)),
-      items.some(({ last }) => last) ? items.map(({ last }) => last && JSON.stringify([last])) : null,
+      lastEvents(items),
     ]);
     return items.map(() => undefined);
   });
 
-  const fail = createFencedBatch<{ job: ClaimedJob; failure: Failure }, JobStatus>(async (items) => {
+  type FailedAttempt = { job: ClaimedJob; failure: Failure; last: object | undefined };
+  const fail = createFencedBatch<FailedAttempt, JobStatus>(async (items) => {
     const { rows } = await pool.query<{ id: string; status: JobStatus }>(
-      'select job_id as id, status from private.fail_jobs($1, $2, $3, $4, $5, $6, $7)',
+      'select job_id as id, status from private.fail_jobs($1, $2, $3, $4, $5, $6, $7, $8::jsonb[])',
       [
         ...token(items),
         items.map(({ failure }) => failure.code),
         items.map(({ failure }) => failure.message),
         items.map(({ failure }) => failure.retryable),
         items.map(({ failure }) => failure.tokens ?? 0),
+        lastEvents(items),
       ],
     );
     const statuses = new Map(rows.map(({ id, status }) => [id, status]));
@@ -162,7 +171,7 @@ export function createQueue(pool: Pick<pg.Pool, 'query'>, workerId: string, leas
       return rows;
     },
     complete: (job, result, last) => complete({ job, result, last }),
-    fail: (job, failure) => fail({ job, failure }),
+    fail: (job, failure, last) => fail({ job, failure, last }),
     release: (job, tokens = 0) => release({ job, tokens }),
     async endOf(job) {
       const { rows } = await pool.query<{ outcome: AttemptOutcome }>(

@@ -24,21 +24,7 @@ begin
     order by t.position
   ));
 
-  -- With the job's end or not at all: a worker that is killed in between must not have said that it completed. Locks
-  -- in the order profile, project, session, job, and of ids, as everywhere.
-  if p_events is not null then
-    perform from public.coding_sessions as s
-    where s.id in (select j.session_id from public.coding_jobs as j where j.id = any (p_job_ids))
-    order by s.id
-    for no key update;
-
-    perform private.append_session_events(g.id, p_worker_id, g.attempt, g.events)
-    from (
-      select t.id, t.attempt, t.events from unnest(p_job_ids, p_attempts, p_events) as t (id, attempt, events)
-      where t.events is not null
-      order by t.id
-    ) as g;
-  end if;
+  perform private.append_last_events(p_worker_id, p_job_ids, p_attempts, p_events);
 
   with given as materialized (
     select t.id, t.attempt, t.result from unnest(p_job_ids, p_attempts, p_results) as t (id, attempt, result)

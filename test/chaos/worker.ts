@@ -27,6 +27,7 @@ async function main(order: WorkerOrder): Promise<void> {
     ...loadWorkerConfig({ workerId, concurrency, lease: leaseMs / 1_000, poll: 1 }),
     anthropic: undefined,
     fly: undefined,
+    storage: undefined,
     http: undefined,
   };
   const log = createLog({ terminal: false });

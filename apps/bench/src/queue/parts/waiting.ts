@@ -59,6 +59,7 @@ export async function openOursWaiting(ours: Ours): Promise<Waiting> {
       ...loadWorkerConfig({ data, concurrency: CONCURRENCY }),
       anthropic: undefined,
       fly: undefined,
+      storage: undefined,
       http: undefined,
     },
     log: pino({ base: null }, { write: (line: string) => started.stop(startedJob(line)) }),

@@ -1,19 +1,9 @@
-import {
-  beQuiet,
-  CommandError,
-  program,
-  refuseRemote,
-  runCommand,
-  say,
-  step,
-  target,
-  withConnection,
-} from '@mobvibe/cli';
+import { beQuiet, CommandError, program, refuseRemote, runCommand, say, step, target } from '@mobvibe/cli';
+import { cleanByCopy, type RunOptions, seedByCopy } from './by-copy.ts';
 import { DEFAULTS, dataSetOf, type SeedOptions } from './options.ts';
 import { SEED_PASSWORD } from './password.ts';
 import { progressOn } from './progress.ts';
 import { scales } from './scales/index.ts';
-import { clean, type RunOptions, type SeedTarget, seed } from './seed.ts';
 import type { CleanSummary, SeedSummary } from './summary.ts';
 import { count, printTable } from './table.ts';
 
@@ -56,20 +46,18 @@ const cli = program(
     const to = target('runtime');
     say(`${isClean ? 'removing' : 'seeding'} ${name} ${dryRun ? '(dry run) ' : ''}on ${to.description}`);
     if (!dryRun) refuseRemote(to, isClean ? 'removing sample data' : 'seeding', Boolean(allowRemote));
-    // Says what is wrong with the URL; Prisma would only say that something is.
-    await withConnection(to, async () => {});
 
     const work = async (signal?: AbortSignal) => {
-      const run = <Summary>(task: (to: SeedTarget, options: SeedOptions & RunOptions) => Promise<Summary>) =>
+      const run = <Summary>(task: (url: string, options: SeedOptions & RunOptions) => Promise<Summary>) =>
         step(name, (shown) =>
-          task(to, { ...dataSet, dryRun: Boolean(dryRun), signal, onProgress: progressOn(shown) }),
+          task(to.url, { ...dataSet, dryRun: Boolean(dryRun), signal, onProgress: progressOn(shown) }),
         );
       if (isClean) {
-        const summary = await run(clean);
+        const summary = await run(cleanByCopy);
         if (json) printJson(summary);
         else describeClean(summary);
       } else {
-        const summary = await run(seed);
+        const summary = await run(seedByCopy);
         if (json) printJson(summary);
         else describeSeed(summary);
       }

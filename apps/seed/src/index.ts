@@ -4,6 +4,7 @@ import { generate } from './generate.ts';
 import { dataSetOf, type SeedOptions } from './options.ts';
 import type { SeededUser } from './users-of.ts';
 
+export type { RunOptions } from './by-copy.ts';
 export type { Progress } from './database/bulk/write.ts';
 export type { SeedOptions } from './options.ts';
 export { SEED_PASSWORD } from './password.ts';
@@ -11,7 +12,7 @@ export { progressOn } from './progress.ts';
 export type { ScaleName } from './scales/index.ts';
 export type { ScenarioName } from './scenarios/scenarios.ts';
 export { type ScenarioUser, type SeededScenario, seedScenario } from './scenarios/seed-scenario.ts';
-export { clean, type RunOptions, type SeedTarget, seed } from './seed.ts';
+export { clean, type SeedTarget, seed } from './seed.ts';
 export type { CleanSummary, RemovedCount, SeedSummary, TableCount } from './summary.ts';
 export type { SeededUser } from './users-of.ts';
 

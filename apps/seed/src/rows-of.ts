@@ -156,11 +156,8 @@ function sessionRows(context: Context, project: Project, parent: string, scenari
   const path = `${parent}/sessions/${scenario.key}`;
   const id = context.id(path, createdAt);
   const runs = scenario.jobs.map((job, index) => jobRows(context, id, `${path}/jobs/${index + 1}`, job));
-  const { jobs, attempts } = join(runs);
-
-  const events = runs
-    .flatMap((run) => run.events)
-    .sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime());
+  const { jobs, attempts, events } = join(runs);
+  events.sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime());
   // In place: there are far more events than anything else.
   for (const [index, event] of events.entries()) event.seq = BigInt(index + 1);
 
@@ -168,7 +165,7 @@ function sessionRows(context: Context, project: Project, parent: string, scenari
   const lastActivityAt = latest([
     createdAt,
     ...attempts.map((attempt) => attempt.startedAt),
-    ...events.map((event) => event.createdAt),
+    ...events.slice(-1).map((event) => event.createdAt),
   ]);
   const expiresAt = startedAt && later(lastActivityAt, sessionTtl[context.scenario.tier]);
   const endedAt = endOf(scenario, context, { lastActivityAt, expiresAt });

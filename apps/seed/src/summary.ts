@@ -1,3 +1,4 @@
+import type { DataSet } from './options.ts';
 import type { Size } from './scales/index.ts';
 import type { SeededUser } from './users-of.ts';
 
@@ -39,3 +40,31 @@ export interface CleanSummary extends Named {
   removed: number;
   tables: RemovedCount[];
 }
+
+/** What came of a seed. */
+export const seeded = (
+  dataSet: DataSet,
+  dryRun: boolean,
+  written: Pick<SeedSummary, 'hash' | 'tables' | 'users'>,
+): SeedSummary => ({
+  ...named(dataSet, dryRun),
+  hash: written.hash,
+  added: written.tables.reduce((total, table) => total + table.added, 0),
+  tables: written.tables,
+  users: written.users,
+});
+
+/** What came of a removal. */
+export const cleaned = (dataSet: DataSet, dryRun: boolean, tables: RemovedCount[]): CleanSummary => ({
+  ...named(dataSet, dryRun),
+  removed: tables.reduce((total, table) => total + table.removed, 0),
+  tables,
+});
+
+const named = ({ scale, seed, now, bulk }: DataSet, dryRun: boolean): Named => ({
+  scale,
+  seed,
+  ...(bulk && { size: bulk.size }),
+  now: now.toISOString(),
+  dryRun,
+});

@@ -3,9 +3,10 @@ import bcrypt from 'bcryptjs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
 import { generate } from '../src/generate.ts';
-import { clean, SEED_PASSWORD, seed, seededUsers } from '../src/index.ts';
+import { clean, SEED_PASSWORD, seed, seededUsers, type TableCount } from '../src/index.ts';
 import { dataSetOf } from '../src/options.ts';
 import type { Rows } from '../src/rows.ts';
+import { contents } from './contents.ts';
 import { snapshot } from './snapshot.ts';
 
 let db: TestDatabase;
@@ -19,6 +20,8 @@ afterAll(async () => {
   await client.$disconnect();
   await db.drop();
 });
+
+const nothingAdded = (tables: TableCount[]) => tables.map((table) => ({ ...table, added: 0 }));
 
 const user = (key: string) => {
   const found = seededUsers().find((one) => one.key === key);
@@ -73,7 +76,7 @@ describe('a second run', () => {
     const { added, hash, tables } = await seed(client);
     expect(added).toBe(0);
     expect(await snapshot(db.sql)).toEqual(before);
-    expect({ hash, tables }).toEqual({ hash, tables: tables.map((table) => ({ ...table, added: 0 })) });
+    expect({ hash, tables }).toEqual({ hash, tables: nothingAdded(tables) });
   });
 
   it('leaves alone what somebody worked with', async () => {
@@ -128,11 +131,29 @@ describe('a second run', () => {
   });
 });
 
-it('seeds once when two seed at a time', async () => {
+it('writes the same with COPY as through a client, and finds what the other one wrote', async () => {
   await clean(client);
-  const other = createServiceClient({ url: db.url });
+  const through = await seed(client);
+  const before = await snapshot(db.sql);
+  const stored = await contents(db.sql);
+  expect(await seed(db)).toEqual({ ...through, added: 0, tables: nothingAdded(through.tables) });
+  expect(await snapshot(db.sql)).toEqual(before);
+  const { tables: removed } = await clean(db);
+  expect(removed).toEqual(through.tables.map(({ table, rows }) => ({ table, removed: rows })));
+
+  expect(await seed(db)).toEqual(through);
+  expect(await contents(db.sql)).toEqual(stored);
+  expect(await seed(client)).toMatchObject({ added: 0 });
+});
+
+it.each([
+  ['through clients', () => createServiceClient({ url: db.url })],
+  ['with COPY and through a client', () => ({ url: db.url })],
+])('seeds once when two seed at a time, %s', async (_, another) => {
+  await clean(client);
+  const other = another();
   const [one, two] = await Promise.all([seed(client), seed(other)]);
-  await other.$disconnect();
+  if ('$disconnect' in other) await other.$disconnect();
   const planned = one.tables.reduce((total, { rows }) => total + rows, 0);
   expect([one.added, two.added].sort((a, b) => a - b)).toEqual([0, planned]);
 });

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { step, withConnection } from '@mobvibe/cli';
+import { repositoryRoot, step, withConnection } from '@mobvibe/cli';
 import { clean, type SeedOptions, seed } from '@mobvibe/seed';
 import { execa } from 'execa';
 import type { Benchmark, Run } from '../core/benchmark.ts';
@@ -73,7 +74,7 @@ async function measure(run: Run, options: SeedOptions): Promise<Pick<Result, 'ro
   }
 }
 
-/** Node, tsx and the connection included; what pnpm does before it starts, left out. */
+/** Node, loading and the connection included; what pnpm does before it starts, left out. */
 function byCommand(name: string, run: Run, options: SeedOptions): Contender {
   const script = fileURLToPath(new URL('./cli.ts', import.meta.resolve('@mobvibe/seed')));
   const flags = Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
@@ -83,7 +84,14 @@ function byCommand(name: string, run: Run, options: SeedOptions): Contender {
       timedThenUndone(run, options, async () => {
         const { stdout } = await execa(
           process.execPath,
-          ['--max-semi-space-size=4', '--import', 'tsx', script, ...flags, '--json', '--allow-remote'],
+          [
+            '--max-semi-space-size=4',
+            join(repositoryRoot, 'tools/run.mjs'),
+            script,
+            ...flags,
+            '--json',
+            '--allow-remote',
+          ],
           { env: { DATABASE_URL: run.server.target.url }, cancelSignal: run.signal },
         );
         complete(JSON.parse(stdout));

@@ -1,22 +1,25 @@
 import { Prisma, type ServiceClient } from '@mobvibe/db';
+import type { NamedDataSet } from '../options.ts';
 import { explained } from './explained.ts';
+import { lockOf } from './lock.ts';
 import { type Table, type Transaction, tables } from './tables.ts';
 
 const TIMEOUT_MS = 120_000;
 
 /**
  * Runs `task` in one transaction: all of it happens, or nothing, wherever it is interrupted. Two seeds of one
- * database wait for each other.
+ * data set wait for each other.
  * @throws CommandError for what a caller can put right: a missing migration, a missing right, a row in the way.
  */
 export async function inTransaction<T>(
   client: ServiceClient,
+  dataSet: Pick<NamedDataSet, 'name'>,
   task: (tx: Transaction, tables: Table[]) => Promise<T>,
 ): Promise<T> {
   try {
     return await client.$transaction(
       async (tx) => {
-        await tx.$executeRaw`select pg_advisory_xact_lock(hashtextextended('mobvibe seed', 0))`;
+        await tx.$executeRaw`select pg_advisory_xact_lock(hashtextextended(${lockOf(dataSet)}, 0))`;
         return task(tx, await tablesOf(tx));
       },
       { timeout: TIMEOUT_MS },

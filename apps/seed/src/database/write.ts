@@ -16,7 +16,7 @@ export function write(
   rows: Rows,
   { dryRun }: { dryRun: boolean },
 ): Promise<TableCount[]> {
-  return inTransaction(client, async (tx, tables) => {
+  return inTransaction(client, dataSet, async (tx, tables) => {
     await refuseOtherTimes(tx, dataSet, rows);
     const before = [];
     for (const table of tables) before.push({ table, missing: await table.missing(tx, rows) });

@@ -67,7 +67,7 @@ export async function seedScenario<Name extends ScenarioName>(
   return {
     users: Object.fromEntries(users),
     remove: async () => {
-      await remove(client, all, { dryRun: false });
+      await remove(client, dataSet, all, { dryRun: false });
     },
   };
 }

@@ -8,7 +8,7 @@ import { workersOf } from '../../workers.ts';
 import { type CopyText, copyTextWriter } from './copy-text.ts';
 import { bulkTables } from './tables.ts';
 
-const EVENTS = 5_000;
+const EVENTS = 10_000;
 const USERS = 250;
 
 /** Some users with everything they own: what one transaction writes. */
@@ -57,11 +57,18 @@ export function chunksOf(dataSet: DataSet): {
   };
 }
 
-function writeChunk(index: number, hashes: Map<keyof Rows, Hash>) {
+/** A whole data set in one chunk, where that fits into memory. */
+export function chunkOf(rows: Rows): Chunk {
+  const chunk = writeChunk(0);
+  chunk.add(rows);
+  return chunk.finish();
+}
+
+function writeChunk(index: number, hashes?: Map<keyof Rows, Hash>) {
   const sets: Rows[] = [];
   let events = 0;
   const writers = bulkTables.map(
-    ({ rows }) => [rows, copyTextWriter((piece) => hashes.get(rows)?.update(piece))] as const,
+    ({ rows }) => [rows, copyTextWriter((piece) => hashes?.get(rows)?.update(piece))] as const,
   );
   return {
     index,

@@ -1,12 +1,13 @@
 import { describe, withConnection } from '@mobvibe/cli';
+import type pg from 'pg';
 import type { DataSet } from '../../options.ts';
 import { userIdOf } from '../../rows-of.ts';
-import { bulk } from '../../scales/bulk/bulk.ts';
+import { scaleOf } from '../../scales/scale-of.ts';
 import type { RemovedCount } from '../../summary.ts';
 import { workerId } from '../../workers.ts';
 import { inLanes } from './lanes.ts';
 import { tablesOf } from './platform.ts';
-import { countsOf } from './tables.ts';
+import { type BulkTable, countsOf } from './tables.ts';
 import type { BulkOptions } from './write.ts';
 
 const USERS = 50;
@@ -21,9 +22,14 @@ export async function removeBulk(
   { dryRun, signal, onProgress }: BulkOptions,
 ): Promise<RemovedCount[]> {
   const verb = dryRun ? 'select from' : 'delete from';
-  const tables = await tablesOf(url);
+  const tables = await withConnection(describe(url), async (client) => {
+    const there = await tablesOf(client);
+    if (!dryRun) await analyze(client, there);
+    return there;
+  });
   const removed = countsOf(() => 0);
-  const ids = bulk.keys(dataSet).map((key) => userIdOf(dataSet, key));
+  const scale = await scaleOf(dataSet);
+  const ids = scale.keys(dataSet).map((key) => userIdOf(dataSet, key));
   let users = 0;
   await inLanes(
     url,
@@ -42,12 +48,22 @@ export async function removeBulk(
     },
     signal,
   );
-  const workers = Object.keys(bulk.workers(dataSet)).map((key) => workerId(dataSet, key));
+  const workers = Object.keys(scale.workers(dataSet)).map((key) => workerId(dataSet, key));
   await withConnection(describe(url), async (client) => {
     const { rowCount } = await client.query(`${verb} private.workers where id = any ($1)`, [workers]);
     removed.workers = rowCount ?? 0;
   });
   return tables.map(({ name, rows }) => ({ table: name, removed: removed[rows] }));
+}
+
+/**
+ * Without statistics of what was filled just now, or with those of what was empty before, the foreign keys of a session
+ * read an index of the events from end to end.
+ */
+async function analyze(client: pg.ClientBase, tables: BulkTable[]): Promise<void> {
+  // Those of the platform are not ours to analyze.
+  const own = tables.filter(({ name }) => !name.startsWith('auth.'));
+  await client.query(`analyze ${own.map(({ name }) => name).join(', ')}`);
 }
 
 async function* slices<T>(list: T[], size: number): AsyncGenerator<T[], void> {

@@ -1,3 +1,5 @@
+import { isoTime } from './iso-time.ts';
+
 const PIECE = 64 * 1024;
 const SPECIAL = /[\\\n\r\t]/;
 
@@ -62,7 +64,7 @@ function field(value: unknown): string {
     case 'string':
       return escaped(value);
     case 'object':
-      return value instanceof Date ? value.toISOString() : escaped(JSON.stringify(value));
+      return value instanceof Date ? isoTime(value) : escaped(JSON.stringify(value));
     case 'boolean':
       return value ? 't' : 'f';
     default:

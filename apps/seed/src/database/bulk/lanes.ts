@@ -16,22 +16,32 @@ export async function inLanes<Chunk>(
   signal?: AbortSignal,
 ): Promise<void> {
   const next = ahead(chunks);
-  const clients = await Promise.all(Array.from({ length: LANES }, () => connect(describe(url))));
+  const clients: pg.Client[] = [];
+  const open = async (): Promise<pg.Client> => {
+    const client = await connect(describe(url));
+    clients.push(client);
+    signal?.throwIfAborted();
+    return client;
+  };
   const close = () => Promise.all(clients.map((client) => client.end().catch(() => {})));
   // Ends the statement under way, and with it the transaction.
   const interrupt = () => void close();
   signal?.addEventListener('abort', interrupt);
   let failed = false;
-  const lane = async (client: pg.Client) => {
-    for (let one = await next(); !one.done && !failed; one = await next()) {
-      await inTransaction(client, () => task(client, one.value as Chunk));
+  const lane = async () => {
+    let one = await next();
+    if (one.done || failed) return;
+    const client = await open();
+    for (; !one.done && !failed; one = await next()) {
+      const { value } = one;
+      await inTransaction(client, () => task(client, value));
     }
   };
   try {
     signal?.throwIfAborted();
     const ended = await Promise.allSettled(
-      clients.map((client) =>
-        lane(client).catch((error) => {
+      Array.from({ length: LANES }, () =>
+        lane().catch((error) => {
           failed = true;
           throw error;
         }),

@@ -6,6 +6,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { NamedDataSet } from '../../options.ts';
 import type { Rows } from '../../rows.ts';
 import { noProfile, refuseOtherTime } from '../explained.ts';
+import { lockOf } from '../lock.ts';
 import type { Chunk } from './chunks.ts';
 import { type CopyText, withoutRows } from './copy-text.ts';
 import { type BulkTable, type Counts, countsOf } from './tables.ts';
@@ -55,12 +56,12 @@ export async function load(
 }
 
 /** Two seeds of one data set wait for each other, chunk by chunk. */
-async function begin(client: pg.ClientBase, { name }: NamedDataSet, index: number): Promise<void> {
+async function begin(client: pg.ClientBase, dataSet: NamedDataSet, index: number): Promise<void> {
   await client.query(
     `select pg_advisory_xact_lock(hashtextextended($1, 0)),
        -- No statistics know of rows that came just now.
        set_config('enable_seqscan', 'off', true)`,
-    [`mobvibe seed ${name} ${index}`],
+    [lockOf(dataSet, index)],
   );
 }
 

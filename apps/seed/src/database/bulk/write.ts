@@ -1,8 +1,8 @@
+import { describe, withConnection } from '@mobvibe/cli';
 import type { DataSet } from '../../options.ts';
 import { bulkOf } from '../../scales/bulk/bulk.ts';
-import type { TableCount } from '../../summary.ts';
-import type { SeededUser } from '../../users-of.ts';
-import { chunksOf } from './chunks.ts';
+import type { SeedSummary, TableCount } from '../../summary.ts';
+import { type Chunk, chunkOf, chunksOf } from './chunks.ts';
 import { inLanes } from './lanes.ts';
 import { load } from './load.ts';
 import { makePartitions } from './partitions.ts';
@@ -23,20 +23,45 @@ export interface BulkOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+type Written = Pick<SeedSummary, 'tables' | 'users' | 'hash'>;
+
 /**
  * Makes the database hold every row of a data set of any size, a chunk of users at a time: interrupted or killed, it
  * leaves whole chunks, and the next run goes on from there.
  */
-export async function writeBulk(
+export async function writeBulk(url: string, dataSet: DataSet, options: BulkOptions): Promise<Written> {
+  const { chunks, users, hash } = chunksOf(dataSet);
+  const tables = await writeChunks(url, dataSet, chunks, bulkOf(dataSet).size.events, options);
+  return { tables, users, hash: hash() };
+}
+
+/** The same for a data set that fits into memory, in one transaction. */
+export async function writeWhole(url: string, dataSet: DataSet, options: BulkOptions): Promise<Written> {
+  const [{ generate }, { contentHash }] = await Promise.all([
+    import('../../generate.ts'),
+    import('../../hash.ts'),
+  ]);
+  const { users, rows } = generate(dataSet);
+  const tables = await writeChunks(url, dataSet, only(chunkOf(rows)), rows.events.length, options);
+  return { tables, users, hash: contentHash(rows) };
+}
+
+async function* only<T>(one: T): AsyncGenerator<T, void> {
+  yield one;
+}
+
+async function writeChunks(
   url: string,
   dataSet: DataSet,
+  chunks: AsyncIterator<Chunk, void>,
+  total: number,
   { dryRun, signal, onProgress }: BulkOptions,
-): Promise<{ tables: TableCount[]; users: SeededUser[]; hash: string }> {
-  const tables = await tablesOf(url);
-  if (!dryRun) await makePartitions(url, dataSet);
+): Promise<TableCount[]> {
+  const tables = await withConnection(describe(url), async (client) => {
+    if (dataSet.bulk && !dryRun) await makePartitions(client, dataSet, dataSet.bulk);
+    return tablesOf(client);
+  });
   const counted = { rows: countsOf(() => 0), present: countsOf(() => 0), added: countsOf(() => 0) };
-  const total = bulkOf(dataSet).size.events;
-  const { chunks, users, hash } = chunksOf(dataSet);
   await inLanes(
     url,
     chunks,
@@ -51,14 +76,10 @@ export async function writeBulk(
     },
     signal,
   );
-  return {
-    tables: tables.map(({ name, rows }) => ({
-      table: name,
-      rows: counted.rows[rows],
-      present: counted.present[rows],
-      added: counted.added[rows],
-    })),
-    users,
-    hash: hash(),
-  };
+  return tables.map(({ name, rows }) => ({
+    table: name,
+    rows: counted.rows[rows],
+    present: counted.present[rows],
+    added: counted.added[rows],
+  }));
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { CommandError, errorCode } from '@mobvibe/cli';
+import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
 import { type Account, canEnter } from './account.ts';
 import { explained, writeWhole } from './files.ts';
 import { type Layout, layoutOf, readRecord, runningPostmaster, type ServerRecord } from './running.ts';
@@ -10,13 +10,27 @@ import { type Layout, layoutOf, readRecord, runningPostmaster, type ServerRecord
 /** The layout of a directory, which is made when it does not exist. */
 export async function openLayout(directory?: string): Promise<Layout> {
   const path = directory === undefined ? layoutOf().directory : resolve(directory);
-  await explained(path, () => mkdir(path, { recursive: true })).catch((error) => {
-    if (errorCode(error) !== 'EEXIST' && errorCode(error) !== 'ENOTDIR') throw error;
-    throw new CommandError(`${path} is not a directory`, 'remove it, or name another one with --directory', {
-      cause: error,
-    });
+  await explained(path, () => makeDirectory(path)).catch((error) => {
+    const because = (message: string, fix: string) => new CommandError(message, fix, { cause: error });
+    switch (errorCode(error)) {
+      case 'EEXIST':
+      case 'ENOTDIR':
+        throw because(`${path} is not a directory`, 'remove it, or name another one with --directory');
+      case 'ENOENT':
+        throw because(`${path} cannot be made: ${oneLine(error)}`, 'name another one with --directory');
+      default:
+        throw error;
+    }
   });
   return layoutOf(path);
+}
+
+// Where nothing can be made, as in /proc, Node's own `recursive` tries for ever.
+async function makeDirectory(path: string): Promise<void> {
+  if (!existsSync(dirname(path))) await makeDirectory(dirname(path));
+  await mkdir(path).catch((error) => {
+    if (errorCode(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  });
 }
 
 export function writeRecord({ record }: Layout, content: ServerRecord): Promise<void> {

@@ -60,7 +60,7 @@ export interface StartedStack extends RunningServer {
 
 /**
  * Starts the background server of a directory, or finds it running; with `api` the API as well.
- * @throws CommandError when it cannot start; then nothing of it runs. A server whose API cannot start stays.
+ * @throws CommandError when it cannot start; then nothing that this start has started runs.
  */
 export async function startStack(options: StartOptions = {}): Promise<StartedStack> {
   const { directory, port, api = false, progress = silent, signal } = options;
@@ -91,8 +91,11 @@ export async function startStack(options: StartOptions = {}): Promise<StartedSta
       }
       try {
         if (api && !runs) await startApiOnFreePort(layout, server, options);
+      } catch (error) {
+        if (!running) await stopLocked(layout, progress);
+        throw error;
       } finally {
-        await writeEnvironment(layout, serverEnvironment(layout, server.port));
+        if (runningServer(layout)) await writeEnvironment(layout, serverEnvironment(layout, server.port));
       }
       const already = Boolean(running) && (!api || Boolean(runs));
       return { ...server, already, api: runningApi(layout) };

@@ -131,12 +131,17 @@ describe('the API of a background server', { timeout: 90_000 }, async () => {
     expect(Object.keys(variables())).toEqual(expect.not.arrayContaining(['SUPABASE_URL']));
   });
 
-  test('says when its port is taken; Postgres runs all the same', async () => {
+  test('says when its port is taken; a Postgres that ran goes on, one that was started with it ends', async () => {
     const taken = await occupy(apiPort);
     await expect(start()).rejects.toThrow(`port ${apiPort} is taken`);
-    taken?.free();
     expect(variables().DATABASE_URL).toContain(`:${port}/`);
     expect(variables().SUPABASE_URL).toBeUndefined();
+
+    await stop(directory);
+    await expect(start()).rejects.toThrow(`port ${apiPort} is taken`);
+    taken?.free();
+    expect(runningServer(layout)).toBeUndefined();
+    expect(existsSync(layout.environment)).toBe(false);
   });
 
   test('is refused in production, before anything starts', async () => {

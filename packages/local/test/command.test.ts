@@ -64,6 +64,12 @@ describe('the command', () => {
     expect(stderr).toMatch(/^error: .* is not a directory\nfix: .*\n$/);
   });
 
+  test.runIf(process.platform === 'linux')('ends in two lines where nothing can be made', async () => {
+    const { code, stderr } = await local('start', '--no-api', '--directory', '/proc/x/y').ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: \/proc\/x\/y cannot be made: .*\nfix: .*\n$/);
+  });
+
   test.skipIf(isRoot)('ends in two lines where nothing can be written', async () => {
     const directory = await temporary.make();
     await chmod(directory, 0o500);

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { loginUrl } from '@mobvibe/db';
-import { readSqlFiles } from '@mobvibe/rls-sql';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { TEMPLATE } from './global-setup.ts';
+// Not through the packages' front doors: most test files would load Prisma's client and Postgres' parser for nothing.
+import { loginUrl } from '../../packages/db/src/connection.ts';
+import { readSqlFiles } from '../../packages/rls-sql/src/files.ts';
+import { TEMPLATE } from './template.ts';
 
 /** A database of one test file. */
 export interface TestDatabase {

@@ -3,8 +3,7 @@ import { deploy } from '@mobvibe/db/commands';
 import { startServer } from '@mobvibe/local';
 import { applyLayer, setLoginPasswords } from '@mobvibe/rls-sql';
 import type { TestProject } from 'vitest/node';
-
-export const TEMPLATE = 'mobvibe_template';
+import { TEMPLATE } from './template.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { loginUrl } from '@mobvibe/db';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { followSession, type SessionEvent } from '../../packages/sync/src/index.ts';
+import { program } from '../harness/program.ts';
 import { createWork } from '../sync/support.ts';
 import { type Stack, startStack, until } from './support.ts';
 
@@ -72,8 +73,8 @@ test('1,000 events of a worker at full speed arrive complete and in order at a p
 }, 60_000);
 
 function startWorkerProcess() {
-  const program = fileURLToPath(new URL('worker-process.ts', import.meta.url));
-  return spawn(process.execPath, ['--import', 'tsx', program], {
+  const main = fileURLToPath(new URL('worker-process.ts', import.meta.url));
+  return spawn(process.execPath, program(main), {
     env: {
       ...process.env,
       WORKER_URL: loginUrl('mobvibe_worker', { url: stack.database.url }),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { commonQueries } from '../../apps/bench/src/core/common-queries.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 
 interface Node {
@@ -40,9 +41,9 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 
-async function plan(query: string): Promise<Node[]> {
+async function plan(query: string, values: unknown[] = []): Promise<Node[]> {
   const { rows } = await db.asUser(user, (client) =>
-    client.query(`explain (format json, costs off) ${query}`),
+    client.query(`explain (format json, costs off) ${query}`, values),
   );
   const flat = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(flat)];
   return flat(rows[0]['QUERY PLAN'][0].Plan);
@@ -50,34 +51,20 @@ async function plan(query: string): Promise<Node[]> {
 const indexes = (nodes: Node[]) => nodes.flatMap((node) => node['Index Name'] ?? []);
 const scanned = (nodes: Node[]) => nodes.flatMap((node) => node['Relation Name'] ?? []);
 
-const common: [string, string, RegExp][] = [
-  [
-    'a user’s projects',
-    'select * from public.projects where deleted_at is null order by updated_at desc limit 20',
-    /^projects_user_id_updated_at_idx$/,
-  ],
-  [
-    'active sessions',
-    "select * from public.coding_sessions where status in ('pending', 'active')",
-    /^coding_sessions_open_idx$/,
-  ],
-  [
-    'pending jobs',
-    "select * from public.coding_jobs where status in ('pending', 'processing') order by created_at",
-    /^coding_jobs_open_idx$/,
-  ],
-  [
-    'recent events',
-    "select * from public.session_events where session_id = '$session' order by seq desc limit 50",
-    /^session_events_.*_pkey$/,
-  ],
-];
+/** The index that answers each of them. */
+const INDEXES: Record<string, RegExp> = {
+  'a user’s projects': /^projects_user_id_updated_at_idx$/,
+  'active sessions': /^coding_sessions_open_idx$/,
+  'pending jobs': /^coding_jobs_open_idx$/,
+  'recent events': /^session_events_.*_pkey$/,
+};
 
-describe.each(common)('%s, as the signed-in user', (_, query, index) => {
+describe.each(commonQueries)('$name, as the signed-in user', ({ name, sql, values }) => {
   test('come from their index, the user asked for once', async () => {
-    const nodes = await plan(query.replace('$session', session));
+    const nodes = await plan(sql(''), values({ id: user, sessionId: session }));
+    const index = INDEXES[name] as RegExp;
     expect(
-      indexes(nodes).some((name) => index.test(name)),
+      indexes(nodes).some((found) => index.test(found)),
       JSON.stringify(indexes(nodes)),
     ).toBe(true);
     // A month without events has no page to read, whatever way.

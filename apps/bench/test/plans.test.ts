@@ -63,25 +63,3 @@ test.for(operations)('$name: an index, and no big table from end to end', async 
     expect(sequential.filter(({ table }) => big.has(table))).toEqual([]);
   }
 });
-
-test('events of a known time touch only their month', async () => {
-  const [asker] = prepared.askers;
-  const plan = await watch(() =>
-    runOnce(
-      client,
-      {
-        name: 'a month',
-        as: 'authenticated',
-        query: (_, { sessionId }) => ({
-          text: `select * from public.session_events where session_id = $1
-            and created_at >= date_trunc('month', now(), 'UTC')
-            and created_at < date_trunc('month', now(), 'UTC') + interval '1 month'`,
-          values: [sessionId],
-        }),
-      },
-      prepared,
-      asker as NonNullable<typeof asker>,
-    ),
-  );
-  expect(plan.scans.filter(({ table }) => table.startsWith('session_events_'))).toHaveLength(1);
-});

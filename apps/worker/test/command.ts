@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { program } from '../../../test/harness/program.ts';
 
 export interface Ended {
   code: number | null;
@@ -13,7 +14,7 @@ export function startCommand(
   args: string[],
   environment: Record<string, string>,
 ): ChildProcess & { ended: Promise<Ended> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+  const child = spawn(process.execPath, [...program('src/cli.ts'), ...args], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

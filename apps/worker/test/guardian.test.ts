@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/harness/database.ts';
+import { program } from '../../../test/harness/program.ts';
 import { startGuardian } from '../src/guardian/guardian.ts';
 import { sessionMark } from '../src/sandbox/processes.ts';
 import { type Ended, startCommand } from './command.ts';
@@ -58,7 +59,7 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
     const sessionId = randomUUID();
     const mark = sessionMark(sessionId);
     const fixturePath = fileURLToPath(new URL('fixtures/guarded.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', fixturePath, sessionId], {
+    const child = spawn(process.execPath, [...program(fixturePath), sessionId], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     started.push(child);

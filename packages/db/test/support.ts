@@ -32,8 +32,9 @@ export function scratchProject(
     writeMigration: (name, sql) => put(`prisma/migrations/${name}/migration.sql`, sql),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+  // Not TypeScript, which each start of the CLI would compile.
   put(
-    'prisma.config.ts',
+    'prisma.config.mjs',
     `process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= ${JSON.stringify(engine)};
 export default {
   schema: 'prisma/schema',

@@ -1,4 +1,4 @@
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import pg from 'pg';
 
 /** Who attacks: a login, what it becomes, and the claims it comes with. */

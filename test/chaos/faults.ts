@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, describe } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import pg from 'pg';
 import { createQueue } from '../../apps/worker/src/index.ts';
 import { isConnectionLost } from '../../apps/worker/src/queue/connection-lost.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import pg from 'pg';
 import { retryConnection } from '../../apps/worker/src/queue/retry.ts';
 import { checkInvariants, collectEvidence, type Evidence, type Violation } from './check.ts';

@@ -1,4 +1,4 @@
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import pg from 'pg';
 import { retryConnection } from '../../apps/worker/src/queue/retry.ts';
 import type { Plan, PlannedJob, Step } from './plan.ts';

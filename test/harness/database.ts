@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { loginUrl } from '@mobvibe/db/connection';
 import pg from 'pg';
 import { inject } from 'vitest';
-// Not through the packages' front doors: most test files would load Prisma's client and Postgres' parser for nothing.
-import { loginUrl } from '../../packages/db/src/connection.ts';
+// Not through the package's front door: most test files would load Postgres' parser for nothing.
 import { readSqlFiles } from '../../packages/rls-sql/src/files.ts';
 import { TEMPLATE } from './template.ts';
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { followSession, type SessionEvent } from '../../packages/sync/src/index.ts';
 import { program } from '../harness/program.ts';

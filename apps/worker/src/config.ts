@@ -10,7 +10,7 @@ import {
   type Target,
   target,
 } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import { z } from 'zod';
 import type { FlyConfig } from './sandbox/open.ts';
 import type { StorageConfig } from './storage/bucket.ts';

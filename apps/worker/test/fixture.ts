@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe as describeTarget } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import type pg from 'pg';
 import { loadWorkerConfig, type WorkerConfig } from '../src/config.ts';
 import type { Execution, ExecutionResult } from '../src/executor/executor.ts';

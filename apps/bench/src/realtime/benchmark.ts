@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandError, withConnection } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import { makeKeys, startApi } from '@mobvibe/local/api';
 import pg from 'pg';
 import type { Benchmark, Run } from '../core/benchmark.ts';

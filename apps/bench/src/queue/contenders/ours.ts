@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { connect, type Target } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import { createQueue } from '@mobvibe/worker';
 import { v7 } from 'uuid';
 import { drainInBatches } from './batches.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from '@mobvibe/cli';
-import { loginUrl } from '@mobvibe/db';
+import { loginUrl } from '@mobvibe/db/connection';
 import { type Claim, createQueue, type Queue } from '@mobvibe/worker';
 import type pg from 'pg';
 import { openPool } from '../contenders/database.ts';

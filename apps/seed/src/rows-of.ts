@@ -190,6 +190,7 @@ function sessionRows(context: Context, project: Project, parent: string, scenari
     endedAt,
     lastEventSeq: BigInt(events.length),
     deletedAt,
+    archivedAt: null,
     createdAt,
     updatedAt: latest([lastActivityAt, ...given(endedAt), ...given(deletedAt)]),
   };

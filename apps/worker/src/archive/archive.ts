@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { CommandError, oneLine } from '@mobvibe/cli';
 import { type Contents, differenceOf, readParts, writeParts } from './contents.ts';
-import type { Month, Register } from './register.ts';
+import { type Month, nounOf, type Register } from './register.ts';
 import { type ArchiveStore, partName } from './store.ts';
 
-export interface Archived {
-  partition_name: string;
+export interface Archived extends Pick<Month, 'kind' | 'name'> {
   location: string;
   contents: Contents;
 }
@@ -34,13 +33,14 @@ export async function archiveMonth(month: Month, options: ArchiveOptions): Promi
   for (let run = 1; run <= MOST_RUNS; run++) {
     const archived =
       (run === 1 && (await storedBefore(month, options))) || (await storeMonth(month, options));
+    await removeOthers(archived, options);
     signal.throwIfAborted();
     onProgress('dropping it here');
     if (await register.drop(month, archived.contents)) return archived;
     onProgress('it has changed since it was stored; once more');
   }
   throw new CommandError(
-    `${month.partition_name} changes faster than it can be stored`,
+    `${month.name} changes faster than it can be stored`,
     'find out who writes to a month that is over, then run it again',
   );
 }
@@ -50,11 +50,11 @@ async function storedBefore(
   month: Month,
   { register, locate, onProgress }: ArchiveOptions,
 ): Promise<Archived | undefined> {
-  const { partition_name, location, contents } = month;
+  const { kind, name, location, contents } = month;
   if (month.state !== 'stored' || !location || !contents) return undefined;
   onProgress('reading back what was stored before');
   const problem = await problemOf(contents, () => locate(location));
-  if (!problem) return { partition_name, location, contents };
+  if (!problem) return { kind, name, location, contents };
   onProgress(`what was stored before is of no use: ${problem}`);
   await register.discard(month);
   return undefined;
@@ -64,8 +64,8 @@ async function storeMonth(
   month: Month,
   { register, store, signal, onProgress }: ArchiveOptions,
 ): Promise<Archived> {
-  const { partition_name } = month;
-  const folder = `${partition_name}/${randomUUID()}`;
+  const { kind, name } = month;
+  const folder = `${name}/${randomUUID()}`;
   const location = `${store.location}/${folder}`;
   // Once the register was asked to take it, it may be there, whatever became of the answer.
   let isOurs = true;
@@ -76,14 +76,14 @@ async function storeMonth(
         signal.throwIfAborted();
         return store.write(partName(folder, part), content);
       },
-      (rows) => onProgress(`${rows.toLocaleString('en')} events stored`),
+      (rows) => onProgress(`${rows.toLocaleString('en')} ${nounOf(month)} stored`),
     );
     onProgress('reading it back');
     const problem = await problemOf(contents, () => ({ store, folder }));
     if (problem) {
       throw new CommandError(
         `${location} does not hold what was stored there: ${problem}`,
-        'see to that place, then run it again: the events are still in the database',
+        'see to that place, then run it again: they are still in the database',
       );
     }
     signal.throwIfAborted();
@@ -91,14 +91,11 @@ async function storeMonth(
     if (!(await register.record(month, location, contents))) {
       isOurs = true;
       throw new CommandError(
-        `another process has archived ${partition_name} meanwhile`,
+        `another process has archived ${name} meanwhile`,
         'pnpm worker archives shows where it is',
       );
     }
-    // Of runs that were killed, and of an archive that this one replaces.
-    const others = (await store.list(partition_name)).filter((name) => !name.startsWith(`${folder}/`));
-    if (others.length > 0) await store.remove(others);
-    return { partition_name, location, contents };
+    return { kind, name, location, contents };
   } catch (error) {
     if (isOurs)
       await store
@@ -107,6 +104,13 @@ async function storeMonth(
         .catch(() => {});
     throw error;
   }
+}
+
+/** Removes what runs left that were killed, and the archive that this one replaces. */
+async function removeOthers({ name, location }: Archived, { locate }: ArchiveOptions): Promise<void> {
+  const { store, folder } = locate(location);
+  const others = (await store.list(name)).filter((other) => !other.startsWith(`${folder}/`));
+  if (others.length > 0) await store.remove(others);
 }
 
 /**

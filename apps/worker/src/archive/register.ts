@@ -3,17 +3,22 @@ import pRetry from 'p-retry';
 import type pg from 'pg';
 import type { Contents } from './contents.ts';
 
-/** A month of session_events, be it here or archived. */
+/** `events`: a month of session_events. `sessions`: the jobs and attempts of the sessions that were opened in a month. */
+export type Kind = 'events' | 'sessions';
+
+/** A month, be it here or archived. */
 export interface Month {
-  partition_name: string;
+  kind: Kind;
+  /** `session_events_2026_01`, `coding_sessions_2026_01`. */
+  name: string;
   range_start: Date;
   range_end: Date;
   /** For how many whole months it has been over. */
   age: number;
   /** `live`: never archived. `stored`: archived, and still here. `archived`: gone from here. `restored`: back. */
   state: 'live' | 'stored' | 'archived' | 'restored';
-  /** Of a live month: an estimate. */
-  events: number;
+  /** Events, or jobs. Of a live month: an estimate, or the jobs of all its sessions, those that must stay among them. */
+  rows: number;
   size_bytes: number;
   location: string | null;
   /** What the archive consists of; undefined for a live month. */
@@ -23,9 +28,9 @@ export interface Month {
 
 /** The months in the database, and what may be done to them. */
 export interface Register {
-  /** All months, oldest first. */
+  /** All months: those of events, then those of sessions; each oldest first. */
   months(): Promise<Month[]>;
-  /** The events of a month as lines of an archive. */
+  /** The rows of a month as lines of an archive. */
   lines(month: Month): AsyncGenerator<string[]>;
   /** Enters an archive that was read back; false where one is in force already. */
   record(month: Month, location: string, contents: Contents): Promise<boolean>;
@@ -35,18 +40,36 @@ export interface Register {
   drop(month: Month, contents: Contents): Promise<boolean>;
   beginRestore(month: Month): Promise<void>;
   restoreLines(month: Month, lines: string[]): Promise<void>;
-  checkRestore(month: Month): Promise<void>;
-  /** @returns how many events belong to what was deleted since, and stay away. */
-  clearRestore(month: Month): Promise<number>;
-  endRestore(month: Month): Promise<void>;
+  /**
+   * Holds what was restored against the register, and lets everybody see it.
+   * @returns how many rows belong to what was deleted since, and stay away.
+   */
+  endRestore(month: Month): Promise<number>;
 }
+
+/** What the functions of a kind are called. Those that end a restore: one after the other, each with its own locks. */
+const KINDS = {
+  events: {
+    one: 'event',
+    months: 'select m.*, m.partition_name as name, m.events as rows from private.list_event_months() as m',
+    end: ['check_event_restore', 'clear_event_restore', 'end_event_restore'],
+  },
+  sessions: {
+    one: 'session',
+    months: 'select m.*, m.jobs as rows from private.list_session_months() as m',
+    end: ['end_session_restore'],
+  },
+} as const;
+
+/** What the rows of a month are, for a person. */
+export const nounOf = ({ kind }: Pick<Month, 'kind'>): string => (kind === 'events' ? 'events' : 'jobs');
 
 const BATCH_BYTES = 1_000_000;
 /** How often to try again where others keep the table busy. */
 const RETRIES = 8;
 
-type MonthRow = Omit<Month, 'contents' | 'events' | 'size_bytes'> & {
-  events: string;
+type MonthRow = Omit<Month, 'kind' | 'contents' | 'rows' | 'size_bytes'> & {
+  rows: string;
   size_bytes: string;
 } & { [Key in 'parts' | 'checksum' | 'row_checksum']: Contents[Key] | null };
 
@@ -80,8 +103,8 @@ export function openRegister(pool: Pick<pg.Pool, 'connect'>): Register {
       if (isRefused(error)) throw new CommandError(error.message, error.hint ?? '', { cause: error });
       if (!isBusy(error)) throw error;
       throw new CommandError(
-        'others keep session_events busy',
-        'end long queries on it (pg_stat_activity shows them), then run this again: nothing is lost',
+        'others keep the tables busy',
+        'end long queries on them (pg_stat_activity shows which), then run this again: nothing is lost',
         { cause: error },
       );
     }
@@ -89,46 +112,58 @@ export function openRegister(pool: Pick<pg.Pool, 'connect'>): Register {
   const first = async <T>(sql: string, values: unknown[]) =>
     (await query<{ value: T }>(sql, values))[0]?.value as T;
 
+  async function monthsOf(kind: Kind): Promise<Month[]> {
+    const found = await query<MonthRow>(KINDS[kind].months);
+    return found.map(({ name, range_start, range_end, age, state, location, archived_at, ...row }) => {
+      const { parts, checksum, row_checksum } = row;
+      const [rows, size_bytes] = [Number(row.rows), Number(row.size_bytes)];
+      const contents =
+        parts === null || checksum === null || row_checksum === null
+          ? undefined
+          : { parts, row_count: rows, size_bytes, checksum, row_checksum };
+      const where = { location, contents, archived_at };
+      return { kind, name, range_start, range_end, age, state, rows, size_bytes, ...where };
+    });
+  }
+  const oneOf = ({ kind }: Month) => KINDS[kind].one;
+
   return {
-    async months() {
-      const rows = await query<MonthRow>('select * from private.list_event_months()');
-      return rows.map(({ parts, checksum, row_checksum, ...row }) => {
-        const [events, size_bytes] = [Number(row.events), Number(row.size_bytes)];
-        const contents =
-          parts === null || checksum === null || row_checksum === null
-            ? undefined
-            : { parts, row_count: events, size_bytes, checksum, row_checksum };
-        return { ...row, events, size_bytes, contents };
-      });
-    },
-    async *lines({ range_start, range_end }) {
+    months: async () => [...(await monthsOf('events')), ...(await monthsOf('sessions'))],
+    async *lines(month) {
       let after: string | undefined;
       for (;;) {
         const rows = await query<{ line: string }>(
-          'select line from private.read_event_lines($1, $2, $3, $4) as line',
-          [range_start, range_end, after, BATCH_BYTES],
+          `select line from private.read_${oneOf(month)}_lines($1, $2, $3, $4) as line`,
+          [month.range_start, month.range_end, after, BATCH_BYTES],
         );
         if (rows.length === 0) return;
         after = rows.at(-1)?.line;
         yield rows.map(({ line }) => line);
       }
     },
-    record: ({ partition_name }, location, contents) =>
-      first('select private.record_event_archive($1, $2, $3, $4, $5, $6, $7) as value', [
-        ...[partition_name, location, contents.parts, contents.row_count, contents.size_bytes],
+    record: (month, location, contents) =>
+      first(`select private.record_${oneOf(month)}_archive($1, $2, $3, $4, $5, $6, $7) as value`, [
+        ...[month.name, location, contents.parts, contents.row_count, contents.size_bytes],
         ...[contents.checksum, contents.row_checksum],
       ]),
-    discard: ({ partition_name, contents }) =>
-      first('select private.discard_event_archive($1, $2) as value', [partition_name, contents?.checksum]),
-    drop: ({ partition_name }, { checksum }) =>
-      first('select private.drop_archived_events($1, $2) as value', [partition_name, checksum]),
-    beginRestore: ({ partition_name }) => first('select private.begin_event_restore($1)', [partition_name]),
-    restoreLines: ({ partition_name }, lines) =>
-      first('select private.restore_event_lines($1, $2)', [partition_name, lines]),
-    checkRestore: ({ partition_name }) => first('select private.check_event_restore($1)', [partition_name]),
-    clearRestore: async ({ partition_name }) =>
-      Number(await first('select private.clear_event_restore($1) as value', [partition_name])),
-    endRestore: ({ partition_name }) => first('select private.end_event_restore($1)', [partition_name]),
+    discard: (month) =>
+      first(`select private.discard_${oneOf(month)}_archive($1, $2) as value`, [
+        month.name,
+        month.contents?.checksum,
+      ]),
+    drop: ({ kind, name }, { checksum }) =>
+      first(`select private.drop_archived_${kind}($1, $2) as value`, [name, checksum]),
+    beginRestore: (month) => first(`select private.begin_${oneOf(month)}_restore($1)`, [month.name]),
+    restoreLines: (month, lines) =>
+      first(`select private.restore_${oneOf(month)}_lines($1, $2)`, [month.name, lines]),
+    async endRestore({ kind, name }) {
+      let leftOut = 0;
+      // Those that only check return nothing.
+      for (const step of KINDS[kind].end) {
+        leftOut += Number((await first<string>(`select private.${step}($1) as value`, [name])) || 0);
+      }
+      return leftOut;
+    },
   };
 }
 

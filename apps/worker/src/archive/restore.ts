@@ -1,16 +1,15 @@
 import { CommandError } from '@mobvibe/cli';
 import { problemOf } from './archive.ts';
 import { readParts } from './contents.ts';
-import type { Month, Register } from './register.ts';
+import { type Month, nounOf, type Register } from './register.ts';
 import { type ArchiveStore, partName } from './store.ts';
 
-export interface Restored {
-  partition_name: string;
+export interface Restored extends Pick<Month, 'kind' | 'name'> {
   /** Nothing was to be done. */
   was_here: boolean;
-  /** How many events came back. */
+  /** How many rows came back. */
   restored: number;
-  /** How many stay away, because their session or job was deleted since. */
+  /** How many stay away, because what they belong to was deleted since. */
   left_out: number;
 }
 
@@ -30,14 +29,14 @@ export async function restoreMonth(
   month: Month,
   { register, locate, signal, onProgress }: RestoreOptions,
 ): Promise<Restored> {
-  const { partition_name, location, contents } = month;
+  const { kind, name, location, contents } = month;
   if (month.state !== 'archived' || !location || !contents)
-    return { partition_name, was_here: true, restored: 0, left_out: 0 };
+    return { kind, name, was_here: true, restored: 0, left_out: 0 };
   onProgress('reading the archive');
   const problem = await problemOf(contents, () => locate(location));
   if (problem) {
     throw new CommandError(
-      `what is at ${location} is not the archive of ${partition_name}: ${problem}`,
+      `what is at ${location} is not the archive of ${name}: ${problem}`,
       'put the archive there as it was; where it is in another directory, name that with --from',
     );
   }
@@ -51,13 +50,13 @@ export async function restoreMonth(
       signal.throwIfAborted();
       await register.restoreLines(month, lines);
       rows += lines.length;
-      onProgress(`${rows.toLocaleString('en')} of ${contents.row_count.toLocaleString('en')} events`);
+      onProgress(
+        `${rows.toLocaleString('en')} of ${contents.row_count.toLocaleString('en')} ${nounOf(month)}`,
+      );
     },
   );
   onProgress('comparing it with the register');
-  await register.checkRestore(month);
-  const left_out = await register.clearRestore(month);
   signal.throwIfAborted();
-  await register.endRestore(month);
-  return { partition_name, was_here: false, restored: rows - left_out, left_out };
+  const left_out = await register.endRestore(month);
+  return { kind, name, was_here: false, restored: rows - left_out, left_out };
 }

@@ -5,11 +5,11 @@ import { openBucket, type StorageConfig } from '../storage/bucket.ts';
 import { openDirectory } from './directory.ts';
 
 /**
- * Where archives are: for each a folder `<partition>/<run>` of parts. A run never writes over another's, so that a
+ * Where archives are: for each a folder `<month>/<run>` of parts. A run never writes over another's, so that a
  * process that was thought dead can do no harm.
  */
 export interface ArchiveStore {
-  /** The location of everything, to which `/<partition>/<run>` is added. */
+  /** The location of everything, to which `/<month>/<run>` is added. */
   location: string;
   write(name: string, content: Buffer): Promise<void>;
   /** @returns undefined where there is none */

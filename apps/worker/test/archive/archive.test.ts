@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { dumpCatalog } from '../../../../test/harness/catalog.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/harness/database.ts';
 import { alone } from '../../src/archive/alone.ts';
-import { findMonth, monthsToArchive } from '../../src/archive/months.ts';
+import { findMonths, monthsToArchive } from '../../src/archive/months.ts';
 import { openStore } from '../../src/archive/store.ts';
 import { loadArchiveConfig } from '../../src/config.ts';
 import { startCommand } from '../command.ts';
@@ -44,22 +44,24 @@ describe('a month that is archived', () => {
 
     const dry = await worker('archive', '--dry-run', '--to', fixture.directory, '--json');
     expect(JSON.parse(dry.stdout).would_archive).toMatchObject([
-      { partition_name: 'session_events_2024_02' },
+      { kind: 'events', name: 'session_events_2024_02' },
     ]);
     expect(await fixture.digest()).toEqual(before);
 
     const archived = await worker('archive', '--to', fixture.directory, '--json');
     expect(archived).toMatchObject({ code: 0, stderr: '' });
     const [month] = JSON.parse(archived.stdout).archived;
-    expect(month).toMatchObject({ partition_name: 'session_events_2024_02', events: 2_000 });
+    expect(month).toMatchObject({ kind: 'events', name: 'session_events_2024_02', rows: 2_000 });
     expect(await fixture.digest()).toEqual({ rows: 0, digest: null });
     expect(await isThere('session_events_2024_02')).toBe(false);
     expect(await seen()).toBe(0);
 
     const listed = await worker('archives');
-    expect(listed.stdout).toMatch(/session_events_2024_02 +archived +2,000 .+file:\/\//);
+    expect(listed.stdout).toMatch(/events +session_events_2024_02 +archived +2,000 .+file:\/\//);
     const restored = await worker('restore', '2024-02', '--json');
-    expect(JSON.parse(restored.stdout)).toMatchObject({ was_here: false, restored: 2_000, left_out: 0 });
+    expect(JSON.parse(restored.stdout)).toMatchObject({
+      restored: [{ kind: 'events', was_here: false, restored: 2_000, left_out: 0 }],
+    });
     expect(await fixture.digest()).toEqual(before);
     expect(await dumpCatalog(db.sql)).toEqual(catalog);
     expect(await seen()).toBe(1_000);
@@ -350,11 +352,34 @@ it('what is under way ends on a signal, and leaves nothing behind', async () => 
   expect(await store.list('session_events_2024_11')).toEqual([]);
 });
 
+it('what a run that was killed had entered is used, and what it replaced is not kept', async () => {
+  await fixture.fill('2024-12', 5);
+  await fixture.archive('2024-12');
+  await fixture.restore('2024-12');
+  const { register, options } = fixture;
+  const killed = fixture.archive('2024-12', {
+    register: {
+      ...register,
+      record: async (...args) => {
+        await register.record(...args);
+        throw new Error('killed');
+      },
+    },
+  });
+  await expect(killed).rejects.toThrow('killed');
+  const { state, location } = await fixture.monthOf('2024-12');
+  expect(state).toBe('stored');
+  expect(await fixture.archive('2024-12')).toMatchObject({ location });
+  expect(await options.store.list('session_events_2024_12')).toEqual([
+    `${location?.split('/').slice(-2).join('/')}/00001.jsonl.gz`,
+  ]);
+});
+
 describe('what a person gives', () => {
   it('is a month that there is', async () => {
     const months = await fixture.register.months();
-    expect(() => findMonth(months, '2019-01')).toThrow('there is no month 2019-01');
-    expect(() => findMonth(months, 'january')).toThrow('"january" is no month');
+    expect(() => findMonths(months, '2019-01')).toThrow('there is no month 2019-01');
+    expect(() => findMonths(months, 'january')).toThrow('"january" is no month');
     const { code, stderr } = await worker('restore', '2019-01');
     expect(code).toBe(1);
     expect(stderr).toMatch(/\nerror: there is no month 2019-01, neither here nor archived\nfix: .+\n$/);

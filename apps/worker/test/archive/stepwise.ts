@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { alone } from '../../src/archive/alone.ts';
 import { archiveMonth } from '../../src/archive/archive.ts';
-import { findMonth } from '../../src/archive/months.ts';
+import { findMonths } from '../../src/archive/months.ts';
 import { openRegister } from '../../src/archive/register.ts';
 import { restoreMonth } from '../../src/archive/restore.ts';
 import { type ArchiveStore, openLocation, openStore } from '../../src/archive/store.ts';
@@ -41,7 +41,8 @@ export async function stepwise(
       return { ...found, store: storeOf(found.store) };
     };
     const options = { register, store, locate, signal, onProgress: () => {} };
-    const found = findMonth(await register.months(), month);
+    const [found] = findMonths(await register.months(), month);
+    if (!found) throw new Error(`there is no ${month}`);
     if (what === 'restore') await restoreMonth(found, options);
     else if (found.state !== 'archived') await archiveMonth(found, options);
   });

@@ -1,4 +1,4 @@
--- requires: partitions.session_events_default, private.event_archives
+-- requires: partitions.session_events_default, private.event_archives, private.session_archives
 create or replace function private.measure_events()
 returns table (check_name text, subject text, value double precision)
 language sql
@@ -27,12 +27,16 @@ as $$
   select 'default_partition_rows', null, count(*)
   from (select from partitions.session_events_default limit 100000) as stray
   union all
-  select 'stuck_archive', a.partition_name, extract(epoch from now() - a.archived_at)
-  from private.event_archives as a
+  select 'stuck_archive', a.name, extract(epoch from now() - a.archived_at)
+  from (
+    select e.partition_name, e.archived_at, e.dropped_at, e.restored_at from private.event_archives as e
+    union all
+    select s.name, s.archived_at, s.dropped_at, s.restored_at from private.session_archives as s
+  ) as a (name, archived_at, dropped_at, restored_at)
   where a.dropped_at is null and a.restored_at is null
 $$;
 
 comment on function private.measure_events() is
-  'Measurements of the events: how far ahead partitions are made, rows without a month, months archived and still here.';
+  'Measurements of the events and archives: how far ahead partitions are made, rows without a month, months archived and still here.';
 
 revoke all on function private.measure_events() from public, anon, authenticated, service_role;

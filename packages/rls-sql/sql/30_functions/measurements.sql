@@ -1,4 +1,4 @@
--- requires: public.coding_jobs_processing_key, partitions.session_events_default, private.event_archives, private.workers
+-- requires: public.coding_jobs_processing_key, partitions.session_events_default, private.event_archives, private.session_archives, private.workers
 -- Security definer: others' transactions and the sizes of tables are for whoever may call this, whatever that role may
 -- read itself; what comes back are numbers and names of objects.
 create or replace function private.measurements()

@@ -39,17 +39,23 @@ export interface ApplyResult {
  * @throws CommandError when an object was changed by hand (unless `repair`), a file fails, or a rule is broken.
  */
 export const applyLayer = (client: ClientBase, options: ApplyOptions = {}): Promise<ApplyResult> =>
-  pRetry(() => applyOnce(client, options), {
+  retryContested(() => applyOnce(client, options));
+
+/**
+ * Does `task` again, which begins and ends a transaction of its own, when another database's change of the same role
+ * came in between: roles belong to the server, the layer's lock to one database.
+ */
+export const retryContested = <T>(task: () => Promise<T>): Promise<T> =>
+  pRetry(task, {
     retries: 5,
     minTimeout: 50,
     randomize: true,
-    shouldRetry: ({ error }) => isRoleContested(error),
+    shouldRetry: ({ error }) => isContested(error) || isContested(error.cause),
   });
 
-/** Roles belong to the server, the lock to one database: an apply to another database changed the same role. */
-const isRoleContested = ({ cause }: Error): boolean =>
-  cause instanceof Error &&
-  /^tuple concurrently (updated|deleted)$|pg_authid_rolname_index/.test(cause.message);
+const isContested = (error: unknown): boolean =>
+  error instanceof Error &&
+  /^tuple concurrently (updated|deleted)$|pg_authid_rolname_index/.test(error.message);
 
 async function applyOnce(client: ClientBase, options: ApplyOptions): Promise<ApplyResult> {
   await client.query('begin');

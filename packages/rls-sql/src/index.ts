@@ -6,7 +6,14 @@ export {
   type Privilege,
   type TableAccess,
 } from './access.ts';
-export { type ApplyOptions, type ApplyResult, applyInTransaction, applyLayer, lockLayer } from './apply.ts';
+export {
+  type ApplyOptions,
+  type ApplyResult,
+  applyInTransaction,
+  applyLayer,
+  lockLayer,
+  retryContested,
+} from './apply.ts';
 export { type Drift, examineLayer, repairSql } from './doctor.ts';
 export { readSqlFiles, type SqlFile, sqlDirectory } from './files.ts';
 export { readLedger } from './ledger.ts';

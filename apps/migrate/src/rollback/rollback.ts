@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CommandError, errorCode, oneLine } from '@mobvibe/cli';
-import { applyInTransaction, lockLayer, readLedger, removeLayer } from '@mobvibe/rls-sql';
+import { applyInTransaction, lockLayer, readLedger, removeLayer, retryContested } from '@mobvibe/rls-sql';
 import type { ClientBase } from 'pg';
 import { type DownMigration, migrationsAfter } from './migrations.ts';
 
@@ -39,7 +39,10 @@ interface InventoryItem {
  * the SQL layer still has its tables comes back, verified. A crash at any point changes nothing.
  * @throws CommandError when rows, or objects that are not ours, would be lost and `force` is not given.
  */
-export async function rollback(client: ClientBase, options: RollbackOptions): Promise<RollbackResult> {
+export const rollback = (client: ClientBase, options: RollbackOptions): Promise<RollbackResult> =>
+  retryContested(() => rollbackOnce(client, options));
+
+async function rollbackOnce(client: ClientBase, options: RollbackOptions): Promise<RollbackResult> {
   await client.query('begin');
   try {
     await client.query('select pg_advisory_xact_lock($1)', [PRISMA_ADVISORY_LOCK]);

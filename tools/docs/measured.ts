@@ -11,7 +11,10 @@ export function measuredTables(directory: string): string {
     .map((name) => resultSchema.parse(JSON.parse(readFileSync(join(directory, name), 'utf8'))))
     .map(({ benchmark, date, machine, rows, groups }) => {
       const on = `${machine.cores} cores ${machine.cpu}, load ${machine.load} as it began`;
-      const size = Object.entries(rows).map(([name, count]) => `${count.toLocaleString('en')} ${name}`);
+      const size = Object.entries(rows).map(([name, count]) => {
+        const number = count.toLocaleString('en');
+        return name.startsWith(number) ? name : `${number} ${name}`;
+      });
       return [`**${benchmark}**, ${date.slice(0, 10)}, on ${on}; ${size.join(', ')}`, figures(groups)].join(
         '\n\n',
       );
